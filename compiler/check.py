@@ -1,0 +1,208 @@
+"""Checking a file: every loss and function of it elaborated, with all that is wrong in one list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from lossc.dsl import ast
+from lossc.dsl.diagnostics import Diagnostic, Label, LosscError
+from lossc.dsl.primitives import ALONG, CONSTANTS, PRIMITIVES, REDUCTIONS
+from lossc.dsl.source import Source
+
+from .elaborate.declare import Declared, Default, Head, Input, Param, declare
+from .elaborate.definitions import where
+from .elaborate.expressions import Elaborator
+from .elaborate.run import Run
+from .elaborate.scope import Scope
+from .findings import Findings
+from .ir import ERROR, PACK, Access, Expr, Program, Symbol, Tensor, postorder
+from .link import Reader, Unit, link
+
+CLAIM_FUNCTIONS = ("diff", "quantile", "expectile")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A loss or function that is sound: its declarations and its program.
+
+    `static` names the params whose values were fixed when it was compiled, and `hidden` has the
+    lists that are defaults of functions it calls.
+    """
+
+    item: Head
+    unit: Unit = field(repr=False)
+    inputs: Mapping[str, Input]
+    params: Mapping[str, Param]
+    program: Program = field(repr=False)
+    static: frozenset[str] = frozenset()
+    hidden: Mapping[str, ast.Array] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The loss's name."""
+        return self.item.name
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedFile:
+    """The sound losses and functions of a file by name, and all diagnostics."""
+
+    unit: Unit
+    losses: Mapping[str, Checked]
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """The errors alone."""
+        return tuple(d for d in self.diagnostics if d.is_error)
+
+
+def check(source: Source, read: Reader) -> CheckedFile:
+    """Parse, link and elaborate a file.
+
+    Raises LosscError for syntax errors; everything else is in the result's diagnostics.
+    """
+    findings = Findings()
+    unit = link(source, read, findings)
+    _check_items(unit, findings)
+    losses: dict[str, Checked] = {}
+    for item in unit.own.values():
+        before = len(findings.errors)
+        checked = elaborate(item, unit, findings)
+        if checked is not None and len(findings.errors) == before:
+            losses[item.name] = checked
+    return CheckedFile(unit, losses, findings.all)
+
+
+def specialise(checked: Checked, overrides: Mapping[str, Default]) -> Checked:
+    """The same loss with other values of params that are fixed when compiled.
+
+    Raises LosscError where such a value does not fit.
+    """
+    findings = Findings()
+    again = elaborate(checked.item, checked.unit, findings, overrides)
+    if again is None or findings.errors:
+        raise LosscError(findings.errors)
+    return again
+
+
+def elaborate(
+    item: Head, unit: Unit, findings: Findings, overrides: Mapping[str, Default] | None = None
+) -> Checked | None:
+    """One loss or function; None if it is not sound."""
+    run = Elaborator(findings)
+    declared = declare(item, unit, run, overrides or {})
+    scope = where(run, item.where, declared.scope)
+    value = run.expr(item.body, scope)
+    if isinstance(item, ast.Loss):
+        _check_claims(item, scope, findings)
+    if value.kind == ERROR:
+        return None
+    axes = tuple(s for s in _axis_symbols(declared) if s in value.free)
+    if isinstance(item, ast.Loss):
+        value = run.as_number(value, item.body.span)
+        _check_scalar(item, axes, value.free, findings)
+    _warn_unused(item, declared, run)
+    tensors = tuple(i.tensor for i in declared.inputs.values())
+    params = tuple(p.tensor for p in declared.params.values() if p.default is not None)
+    hidden = _hidden_tensors(value, run)
+    program = Program(item.name, tensors, params + hidden, value, axes, tuple(run.constraints))
+    static = frozenset(run.static_used) | _nones(declared)
+    return Checked(item, unit, declared.inputs, declared.params, program, static, dict(run.hidden))
+
+
+def _nones(declared: Declared) -> frozenset[str]:
+    return frozenset(n for n, p in declared.params.items() if p.default is None)
+
+
+def _hidden_tensors(value: Expr, run: Run) -> tuple[Tensor, ...]:
+    """The tensors that stand for lists which are defaults of functions called."""
+    seen = {t.tensor for t in postorder(value) if isinstance(t, Access)}
+    return tuple(t for t in sorted(seen, key=lambda t: t.name) if t.name in run.hidden)
+
+
+def _axis_symbols(declared: Declared) -> list[Symbol]:
+    return [*declared.scope.axes.values(), *(declared.scope.pack or ())]
+
+
+def _check_scalar(
+    item: ast.Loss, axes: tuple[Symbol, ...], free: frozenset[object], findings: Findings
+) -> None:
+    if not free:
+        return
+    names = [("..." if s.name == PACK else s.name) for s in axes]
+    shown = ", ".join(f"`{n}`" for n in names)
+    word = "axis" if len(names) == 1 else "axes"
+    what = "has one value for each element" if names == [PACK] else f"keeps the {word} {shown}"
+    listed = "" if names == [PACK] else f"[{', '.join(names)}]"
+    findings.add(
+        "E0302", item.body.span, f"a loss is one number, but this {what}",
+        help=f"reduce it: mean{listed}(...) or sum{listed}(...)",
+    )  # fmt: skip
+
+
+def _check_items(unit: Unit, findings: Findings) -> None:
+    """Names of a file are declared once and are not those of the language."""
+    seen: dict[str, ast.Node] = {}
+    for item in unit.file.items:
+        if isinstance(item, ast.Use):
+            for name in item.names:
+                _check_once(name.id, name, seen, findings)
+            continue
+        _check_once(item.name, item, seen, findings)
+        builtin = item.name in PRIMITIVES and not PRIMITIVES[item.name].symbol
+        if builtin or item.name in REDUCTIONS or item.name in ALONG or item.name in ("size", "pad"):
+            findings.add("E0215", item.span, f"`{item.name}` is a function of the language")
+
+
+def _check_once(name: str, node: ast.Node, seen: dict[str, ast.Node], findings: Findings) -> None:
+    if name in seen:
+        others = (Label(seen[name].span, "first here"),)
+        findings.add("E0203", node.span, f"`{name}` is declared twice", others=others)
+    seen.setdefault(name, node)
+
+
+def _check_claims(item: ast.Loss, scope: Scope, findings: Findings) -> None:
+    """Names in claims must stand for something."""
+    values = {item.name, "loss", *scope.values, *scope.axes, *CONSTANTS, *scope.unit.own}
+    values |= set(scope.unit.used)
+    functions = {*PRIMITIVES, *REDUCTIONS, *ALONG, *CLAIM_FUNCTIONS, *scope.functions, "size"}
+    functions |= {item.name, *scope.unit.own, *scope.unit.used}
+    words = {"mean", "median"}
+    for claim in item.claims:
+        bound = {b.name for n in ast.walk(claim) if isinstance(n, ast.IndexList) for b in n.indices}
+        for node in ast.walk(claim):
+            name, known = "", values | bound
+            if isinstance(node, ast.Name):
+                name = node.id
+                known = known | words if claim.kind == "elicits" else known
+            elif isinstance(node, ast.Call):
+                name, known = node.function, functions
+            if name and name not in known:
+                near = get_close_matches(name, known, 1)
+                help = f"did you mean `{near[0]}`?" if near else None
+                findings.add("E0201", node.span, f"nothing is named `{name}` here", help=help)
+
+
+def _warn_unused(item: Head, declared: Declared, run: Run) -> None:
+    for entry in item.where:
+        if isinstance(entry, (ast.Definition, ast.Function)) and entry.span not in run.used:
+            run.findings.add("W0201", entry.span, f"`{entry.name}` is defined but not used")
+    claimed = {
+        n.id for c in getattr(item, "claims", ()) for n in ast.walk(c) if isinstance(n, ast.Name)
+    }
+    in_domains = {
+        n.id
+        for e in item.where
+        if isinstance(e, (ast.DomainEntry, ast.ConditionEntry))
+        for n in ast.walk(e.domain if isinstance(e, ast.DomainEntry) else e.condition)
+        if isinstance(n, ast.Name)
+    }
+    in_domains -= set(declared.inputs)
+    decls: list[Input | Param] = [*declared.inputs.values(), *declared.params.values()]
+    for decl in decls:
+        if decl.span not in run.used and decl.name not in claimed | in_domains:
+            what = "input" if isinstance(decl, Input) else "param"
+            run.findings.add("W0203", decl.span, f"the {what} `{decl.name}` is not used")

@@ -1,0 +1,100 @@
+"""Domains of inputs and params, as an author declared them, with bounds as closed terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .ir import BOOL, INT, REAL, Axis, Expr, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Reals:
+    """All reals."""
+
+    kind: Kind = REAL
+
+
+@dataclass(frozen=True, slots=True)
+class Ints:
+    """All integers."""
+
+    kind: Kind = INT
+
+
+@dataclass(frozen=True, slots=True)
+class Bools:
+    """True and false."""
+
+    kind: Kind = BOOL
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """The reals between two bounds; a bound of None is none."""
+
+    low: Expr | None
+    high: Expr | None
+    low_open: bool = False
+    high_open: bool = False
+    kind: Kind = REAL
+
+
+@dataclass(frozen=True, slots=True)
+class IntRange:
+    """The integers from `low` to `high`, both included."""
+
+    low: Expr
+    high: Expr
+    kind: Kind = INT
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The listed values; they are of kind int if all are integers."""
+
+    values: tuple[Expr, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the elements."""
+        return INT if all(v.kind == INT for v in self.values) else REAL
+
+
+@dataclass(frozen=True, slots=True)
+class IndexOf:
+    """The places of an axis: 0 to its size less 1."""
+
+    axis: Axis
+    kind: Kind = INT
+
+
+@dataclass(frozen=True, slots=True)
+class Simplex:
+    """Non-negative numbers that sum to 1 along an axis."""
+
+    axis: Axis
+    kind: Kind = REAL
+
+
+@dataclass(frozen=True, slots=True)
+class OneHot:
+    """Zeros and a single 1 along an axis."""
+
+    axis: Axis
+    kind: Kind = INT
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """What is in any of the parts."""
+
+    parts: tuple[Domain, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the elements: int if every part is."""
+        kinds = {p.kind for p in self.parts}
+        return kinds.pop() if len(kinds) == 1 else REAL
+
+
+Domain = Reals | Ints | Bools | Between | IntRange | Values | IndexOf | Simplex | OneHot | Union

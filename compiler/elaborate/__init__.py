@@ -1,0 +1,1 @@
+"""Elaboration: from the syntax tree to typed terms."""

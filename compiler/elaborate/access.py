@@ -1,0 +1,200 @@
+"""Names, and brackets after them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+
+from lossc.dsl import ast
+from lossc.dsl.diagnostics import Label
+from lossc.dsl.primitives import ALONG, CONSTANTS, PRIMITIVES, REDUCTIONS
+from lossc.dsl.source import Span
+
+from ..affine import Affine, affine
+from ..ir import (
+    ERROR,
+    INT,
+    PACK,
+    Axis,
+    Const,
+    Dim,
+    Expr,
+    Inside,
+    Position,
+    Symbol,
+    substitute,
+)
+from .run import FAILED, Run, plural
+from .scope import Scope, TensorValue, TermValue, Value
+
+
+def named(run: Run, node: ast.Name, scope: Scope) -> Expr:
+    """What a name denotes: a value, else an index as a number, else a constant."""
+    value = run.value(node, scope)
+    if value is not None:
+        return value.term
+    index = scope.index(node.id)
+    if index is not None:
+        return Position(index)
+    return Const(node.id) if node.id in CONSTANTS else unknown(run, node, scope)
+
+
+def unknown(run: Run, node: ast.Name, scope: Scope) -> Expr:
+    """The error for a name that stands for nothing."""
+    name = node.id
+    known = [*scope.values, *scope.axes, *scope.indices, *CONSTANTS]
+    near = get_close_matches(name, known, 1)
+    if near:
+        help = f"did you mean `{near[0]}`?"
+    elif name in PRIMITIVES or name in REDUCTIONS or name in ALONG:
+        help = f"`{name}` is a function: write {name}(...)"
+    else:
+        help = f"declare it as an input or param, or define it: where {name} = ..."
+    return run.fail("E0201", node.span, f"nothing is named `{name}` here", help=help)
+
+
+def access(run: Run, node: ast.Access, scope: Scope) -> Expr:
+    """`base[slots]`."""
+    base = base_value(run, node.base, scope)
+    if base.term.kind == ERROR:
+        for slot in node.slots:
+            if not isinstance(slot.value, ast.Dots):
+                run.expr(slot.value, scope)
+        return FAILED
+    if all(slot.name is not None for slot in node.slots):
+        return access_by_name(run, node, base, scope)
+    return access_by_place(run, node, base, scope)
+
+
+def base_value(run: Run, node: ast.Expr, scope: Scope) -> Value:
+    """What stands before brackets."""
+    if isinstance(node, ast.Name):
+        value = run.value(node, scope)
+        if value is not None:
+            return value
+    return TermValue(run.expr(node, scope))
+
+
+def access_by_name(run: Run, node: ast.Access, base: Value, scope: Scope) -> Expr:
+    """`u[item=i]`: the axes named change, the rest stay."""
+    places = named_places(run, base)
+    slots: dict[int | Symbol, Expr] = {}
+    for slot in node.slots:
+        if slot.name is None or slot.name not in places:
+            have = ", ".join(f"`{n}`" for n in places) or "none"
+            message = f"`{node.base.span.text}` has no axis `{slot.name}`"
+            run.fail("E0303", slot.span, message, f"its axes: {have}")
+            continue
+        place = places[slot.name]
+        slots[place] = slot_term(run, slot.value, scope, axis_at(run, base, place))
+    if len(slots) < len(node.slots) or FAILED in slots.values():
+        return FAILED
+    by_symbol = {k: v for k, v in slots.items() if isinstance(k, Symbol)}
+    by_place = {k: v for k, v in slots.items() if isinstance(k, int)}
+    return base.at(by_place) if by_place else substitute(base.term, by_symbol)
+
+
+def named_places(run: Run, base: Value) -> Mapping[str, int | Symbol]:
+    """The axes of a value by name: places of a tensor, free indices of a term."""
+    if isinstance(base, TensorValue):
+        return {s.name: k for k, s in enumerate(base.order) if s.name != PACK}
+    return {s.name: s for s in base.term.free if isinstance(s, Symbol)}
+
+
+def axis_at(run: Run, base: Value, place: int | Symbol) -> Axis | None:
+    """The axis that a slot reads, where it is known."""
+    if isinstance(place, Symbol):
+        return place.axis
+    return base.order[place].axis if base.order else None
+
+
+def access_by_place(run: Run, node: ast.Access, base: Value, scope: Scope) -> Expr:
+    """`y[b, c]`: one slot for each axis, `...` for all that are not spelled out."""
+    what = node.base.span.text
+    if isinstance(base, TensorValue) and not base.declared:
+        if len(node.slots) == 1 and isinstance(node.slots[0].value, ast.Dots):
+            return base.term
+        return run.fail(
+            "E0315", node.span, f"`{what}` is declared without axes and cannot be indexed",
+            others=(Label(base.span, "declared here"),),
+            help=f"name its axes where it is declared, as in `{what}[batch, class]`",
+        )  # fmt: skip
+    if base.order is None:
+        names = sorted(named_places(run, base))
+        example = names[0] if names else "axis"
+        return run.fail(
+            "E0312", node.span, f"`{what}` has no order of axes",
+            help=f"name the axis that changes: `[{example}={node.slots[0].value.span.text}]`",
+        )  # fmt: skip
+    places = places_of(node, base.order)
+    if places is None:
+        have = ", ".join(s.name for s in base.order)
+        message = (
+            f"`{what}` has {plural(len(base.order), 'axis', 'axes')}, here are {len(node.slots)}"
+        )
+        others = (Label(base.span, "declared here"),) if base.span else ()
+        return run.fail("E0304", node.span, message, f"its axes: {have}", others=others)
+    slots = {k: slot_term(run, slot.value, scope, base.order[k].axis) for k, slot in places.items()}
+    return FAILED if FAILED in slots.values() else base.at(slots)
+
+
+def places_of(node: ast.Access, order: Sequence[Symbol]) -> dict[int, ast.Slot] | None:
+    """The place that each slot stands for; named ones find theirs, `...` is skipped."""
+    named = {s.name: k for k, s in enumerate(order)}
+    found = {named[s.name]: s for s in node.slots if s.name in named and s.name is not None}
+    plain = [s for s in node.slots if s.name is None]
+    dots = [k for k, s in enumerate(plain) if isinstance(s.value, ast.Dots)]
+    rest = [k for k in range(len(order)) if k not in found]
+    if len(found) + len(plain) != len(node.slots) or len(dots) > 1:
+        return None
+    if not dots:
+        return dict(zip(rest, plain, strict=True)) | found if len(rest) == len(plain) else None
+    before, after = plain[: dots[0]], plain[dots[0] + 1 :]
+    if len(before) + len(after) > len(rest):
+        return None
+    tail = rest[len(rest) - len(after) :]
+    return dict(zip(rest, before, strict=False)) | dict(zip(tail, after, strict=True)) | found
+
+
+def slot_term(run: Run, node: ast.Expr, scope: Scope, axis: Axis | None) -> Expr:
+    """The integer term of a slot."""
+    if isinstance(node, ast.Name) and is_unbound(run, node, scope):
+        help = f"bind it in a reduction: sum[{node.id}](...) or mean[{node.id}](...)"
+        return run.fail("E0305", node.span, f"nothing binds the index `{node.id}`", help=help)
+    term = run.fixed(run.number(node, scope))
+    if term.kind == ERROR:
+        return FAILED
+    form = affine(term)
+    if form is not None:
+        return check_place(run, form, axis, node.span) or term
+    if term.kind != INT:
+        where = f"{axis.name}" if axis is not None and axis.name.isidentifier() else "class"
+        return run.fail(
+            "E0403", node.span, "a label or place must be an integer", "a real number",
+            help=f"declare what it is: where {node.span.text} in index({where})",
+        )  # fmt: skip
+    return term
+
+
+def is_unbound(run: Run, node: ast.Name, scope: Scope) -> bool:
+    """Whether a name in a slot stands for nothing at all."""
+    return node.id not in scope.values and scope.index(node.id) is None
+
+
+def check_place(run: Run, form: Affine, axis: Axis | None, span: Span) -> Expr | None:
+    """Check a constant place against its axis."""
+    if axis is None or form.indices:
+        return None
+    constraint = Inside(axis, form.dim, form.dim, "")
+    if violated(run, constraint):
+        size = f"has size {axis.size}" if axis.size is not None else "counts from 0"
+        return run.fail("E0310", span, f"there is no place {form.dim}: the axis {size}")
+    if axis.size is None:
+        run.constraints[constraint] = None
+    return None
+
+
+def violated(run: Run, c: Inside) -> bool:
+    """Whether an index is known to leave its axis."""
+    room = Dim.of(c.axis) - c.high
+    return (c.low.is_const and c.low.const < 0) or (room.is_const and room.const < 1)

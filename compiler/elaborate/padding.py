@@ -1,0 +1,111 @@
+"""`size(...)` and `pad(...)`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lossc.dsl import ast
+
+from ..affine import Affine, Slot, affine, all_slots, as_term, extent
+from ..fold import apply, apply_all, conjunction, select
+from ..ir import ERROR, Access, Along, Axis, Dim, Expr, Index, Size, Symbol, dim_term, rebuild
+from .access import base_value, named_places, places_of
+from .run import FAILED, Run, pending
+from .scope import Scope, TensorValue
+
+
+def size_of(run: Run, node: ast.Call, scope: Scope) -> Expr:
+    """`size(class)` or `size(...)`."""
+    if not run.arity(node, 1):
+        return FAILED
+    arg = node.args[0]
+    if isinstance(arg, ast.Dots):
+        if scope.pack is None:
+            return run.fail("E0303", arg.span, "no axes stand for `...` here")
+        return apply_all("mul", [length(run, s) for s in scope.pack])
+    if isinstance(arg, ast.Name):
+        index = scope.index(arg.id)
+        if index is not None:
+            return length(run, index)
+    have = ", ".join(f"`{a}`" for a in scope.axes if a.isidentifier()) or "none are declared"
+    help = "size takes an axis or index; `size(...)` counts all elements of undeclared axes"
+    message = f"`{arg.span.text}` is no axis or index"
+    return run.fail("E0303", arg.span, message, f"axes: {have}", help=help)
+
+
+def length(run: Run, index: Symbol) -> Expr:
+    """The number of places of an index; one yet unknown is filled in when it is closed."""
+    return Size(index.axis or pending(index))
+
+
+def padded(run: Run, node: ast.Call, scope: Scope) -> Expr:
+    """`pad(x[h-1], v)`: v where an access falls outside its axis, narrowing no range."""
+    if not run.arity(node, 2):
+        return FAILED
+    body, outside = run.number(node.args[0], scope), run.number(node.args[1], scope)
+    if ERROR in (body.kind, outside.kind):
+        return FAILED
+    written = (c for a in _own_accesses(node.args[0]) for c in inside(run, a, scope))
+    conditions = [*written, *(c for s in all_slots(body) for c in _stays_inside(s))]
+    if not conditions:
+        return body
+    return select(conjunction(dict.fromkeys(conditions)), rebuild(body, _clamped), outside)
+
+
+def inside(run: Run, node: ast.Access, scope: Scope) -> Iterator[Expr]:
+    """The conditions on which the slots of an access to a definition stay inside."""
+    base = base_value(run, node.base, scope)
+    if isinstance(base, TensorValue) or base.term.kind == ERROR:
+        return
+    places = named_places(run, base)
+    for slot in node.slots:
+        place = places.get(slot.name or "")
+        if isinstance(place, Symbol) and place.axis is not None:
+            form = affine(run.fixed(run.expr(slot.value, scope)))
+            if form is not None:
+                yield from _stays_inside(Slot(form, Dim(), Dim.of(place.axis), place.axis))
+    for k, slot in (places_of(node, base.order) or {}).items() if base.order else ():
+        axis = base.order[k].axis if base.order else None
+        form = affine(run.fixed(run.expr(slot.value, scope)))
+        if axis is not None and form is not None:
+            yield from _stays_inside(Slot(form, Dim(), Dim.of(axis), axis))
+
+
+def _own_accesses(node: ast.Node) -> Iterator[ast.Access]:
+    """The accesses of an expression that stand inside no list of indices."""
+    if isinstance(node, ast.Access):
+        yield node
+    if not (isinstance(node, ast.Call) and node.indices is not None):
+        for child in ast.children(node):
+            yield from _own_accesses(child)
+
+
+def _stays_inside(slot: Slot) -> Iterator[Expr]:
+    """The conditions on open indices on which a slot stays inside, whatever bound ones do."""
+    form = slot.form.indices.items()
+    own: dict[Index, int] = {i: n for i, n in form if isinstance(i, Symbol)}
+    rest = {i: n for i, n in form if i not in own}
+    reach = extent(Affine(slot.form.dim, rest), {})
+    is_plain = slot.form == Affine(Dim(), dict.fromkeys(own, 1)) and len(own) == 1
+    if not own or reach is None or (is_plain and slot.axis is not None and _axis(own) == slot.axis):
+        return
+    low, high = reach
+    yield apply("ge", (as_term(Affine(low, own)), dim_term(slot.start)))
+    yield apply("lt", (as_term(Affine(high, own)), dim_term(slot.stop)))
+
+
+def _axis(own: dict[Index, int]) -> Axis | None:
+    only = next(iter(own))
+    return only.axis if isinstance(only, Symbol) else None
+
+
+def _clamped(term: Expr) -> Expr | None:
+    """Accesses that may be asked for any place: what they give outside is not looked at."""
+    if isinstance(term, Access):
+        return Access(term.tensor, term.slots, padded=True)
+    if isinstance(term, Along) and affine(term.at) is not None and term.at.free:
+        span = term.index.range
+        last = dim_term(span.stops[0] - 1)
+        at = apply("max", (apply("min", (term.at, last)), dim_term(span.starts[0])))
+        return Along(term.op, term.index, term.body, at, term.filter)
+    return None

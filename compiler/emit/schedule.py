@@ -1,0 +1,366 @@
+"""The plan of a program: its distinct terms in order, each a step that makes one array.
+
+The axes of a step's array are the free indices of its term, in a fixed order; no step builds an
+array over indices that it does not need, and a sum of products over indices that no single factor
+has is planned as a contraction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from ..affine import Affine, affine
+from ..ir import (
+    INT,
+    Access,
+    Along,
+    Apply,
+    Bound,
+    Const,
+    Dim,
+    Expr,
+    Index,
+    Position,
+    Program,
+    Range,
+    Reduce,
+    Select,
+    Size,
+)  # fmt: skip
+
+COMPARISONS = frozenset(("eq", "ne", "lt", "le", "gt", "ge"))
+ONE = Const(Fraction(1))
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A slot `sign * index + offset`: a run of places, the array's axis `index` from then on."""
+
+    index: Index
+    offset: Dim
+    sign: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A slot without an index: one place."""
+
+    offset: Dim
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """A slot that holds the integers of another step; those out of range read NaN."""
+
+    step: int
+
+
+Slot = Slice | Pick | Gather
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One array: `term`'s value, from the arrays of the steps `args`.
+
+    `exact` asks for an integer in int64 (for a slot, or a comparison of integers); `fixed` tells
+    that no tensor takes part; `slots` is set for what reads places of an array; `product` for a
+    contraction, whose `args` are its factors.
+    """
+
+    term: Expr
+    args: tuple[int, ...]
+    axes: tuple[Index, ...]
+    exact: bool = False
+    fixed: bool = False
+    slots: tuple[Slot, ...] = ()
+    product: Product | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A reduction's body as a product: factors to contract, then those free of its indices."""
+
+    factors: tuple[Expr, ...]
+    times: tuple[Expr, ...]
+    over: tuple[Expr, ...]
+    negative: bool
+
+    @property
+    def terms(self) -> tuple[Expr, ...]:
+        """All factors in the order of a step's `args`."""
+        return (*self.factors, *self.times, *self.over)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps of a program; the last one makes its value."""
+
+    program: Program
+    steps: tuple[Step, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(f"%{k}{_axes(s)} = {_describe(s)}" for k, s in enumerate(self.steps))
+
+
+def schedule(program: Program) -> Plan:
+    """The plan of a program."""
+    planner = _Planner()
+    planner.plan(program.value)
+    return Plan(program, tuple(planner.steps))
+
+
+def merge(groups: Iterable[Sequence[Index]]) -> tuple[Index, ...]:
+    """One order for the axes of several operands: the largest operand's, then the others'."""
+    ordered = sorted(groups, key=len, reverse=True)
+    return tuple(dict.fromkeys(i for axes in ordered for i in axes))
+
+
+def fold_repeats(labels: list[Index]) -> list[Index]:
+    """The axes left after diagonals are taken: an index that repeats comes last."""
+    once = [i for i in labels if labels.count(i) == 1]
+    return once + list(dict.fromkeys(i for i in labels if labels.count(i) > 1))
+
+
+def gathered(kept: Iterable[Index], new: Iterable[Index]) -> list[Index]:
+    """The axes of a gather: those the places share with the array, their own, the array's rest."""
+    kept, new = list(kept), list(new)
+    shared = [i for i in kept if i in new]
+    return shared + [i for i in new if i not in kept] + [i for i in kept if i not in new]
+
+
+def span_of(index: Index) -> Range:
+    """The range of an index; an axis's own index has all of its axis."""
+    if isinstance(index, Bound):
+        return index.range
+    if index.axis is None:
+        raise ValueError(f"the index {index.name} has no range")
+    return Range.of(index.axis)
+
+
+class _Planner:
+    """Plans terms, each once for every way that it is wanted."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.done: dict[tuple[Expr, bool], int] = {}
+
+    def plan(self, root: Expr) -> None:
+        """Add the steps of a term and of all that it needs, parts before wholes."""
+        stack = [(root, False, False)]
+        while stack:
+            term, exact, ready = stack.pop()
+            if self.key(term, exact) in self.done:
+                continue
+            if ready:
+                self.add(term, exact)
+                continue
+            stack.append((term, exact, True))
+            stack.extend((t, e, False) for t, e in reversed(operands(term, exact)))
+
+    def key(self, term: Expr, exact: bool) -> tuple[Expr, bool]:
+        plain = isinstance(term, Const | Size | Position)
+        return term, exact and term.kind == INT and not plain
+
+    def add(self, term: Expr, exact: bool) -> None:
+        wanted = operands(term, exact)
+        args = tuple(self.done[self.key(t, e)] for t, e in wanted)
+        key = self.key(term, exact)
+        step = Step(term, args, (), key[1], self.is_fixed(term, args), product=as_product(term))
+        slots = self.slots(term, list(args))
+        step = replace(step, slots=slots)
+        self.done[key] = len(self.steps)
+        self.steps.append(replace(step, axes=self.axes(step)))
+
+    def is_fixed(self, term: Expr, args: tuple[int, ...]) -> bool:
+        return not isinstance(term, Access) and all(self.steps[a].fixed for a in args)
+
+    def slots(self, term: Expr, args: list[int]) -> tuple[Slot, ...]:
+        """How an access reads its tensor, or a scan its table."""
+        if isinstance(term, Along):
+            return (_slot(term.at, args[-1:]),)
+        if not isinstance(term, Access):
+            return ()
+        return tuple(_slot(s, args, term.padded) for s in term.slots)
+
+    def axes(self, step: Step) -> tuple[Index, ...]:
+        term = step.term
+        inputs = [self.steps[a].axes for a in step.args]
+        match term:
+            case Position():
+                return (term.index,)
+            case Access():
+                return self.read_axes([], step.slots)
+            case Along():
+                return self.read_axes(table_axes(term, inputs), step.slots)
+            case Reduce():
+                return tuple(i for i in merge(inputs) if i not in term.indices)
+        return merge(inputs)
+
+    def read_axes(self, others: Iterable[Index], slots: tuple[Slot, ...]) -> tuple[Index, ...]:
+        kept = fold_repeats([*others, *(s.index for s in slots if isinstance(s, Slice))])
+        places = [self.steps[s.step].axes for s in slots if isinstance(s, Gather)]
+        return tuple(gathered(kept, merge(places)))
+
+
+def table_axes(term: Along, inputs: list[tuple[Index, ...]]) -> list[Index]:
+    """The axes of a scan's table, its own index aside."""
+    count = 1 if term.filter is None else 2
+    return [i for i in merge(inputs[:count]) if i != term.index]
+
+
+def operands(term: Expr, exact: bool) -> list[tuple[Expr, bool]]:
+    """The terms that a step needs, and whether it needs them as exact integers."""
+    match term:
+        case Access():
+            return [(s, True) for s in term.slots if _form(s, term.padded) is None]
+        case Apply():
+            integers = all(a.kind == INT for a in term.args)
+            whole = integers if term.op in COMPARISONS else exact and term.kind == INT
+            return [(a, whole) for a in term.args]
+        case Select():
+            whole = exact and term.kind == INT
+            return [(term.condition, False), (term.then, whole), (term.other, whole)]
+        case Reduce():
+            product = as_product(term)
+            if product is not None:
+                return [(t, False) for t in product.terms]
+            rest = [] if term.filter is None else [(term.filter, False)]
+            return [(term.body, exact and term.kind == INT), *rest]
+        case Along():
+            rest = [] if term.filter is None else [(term.filter, False)]
+            rest += [(term.at, True)] if _form(term.at, False) is None else []
+            return [(term.body, exact and term.body.kind == INT), *rest]
+    return []
+
+
+# --- slots ----------------------------------------------------------------------------------------
+
+
+def _form(slot: Expr, padded: bool) -> Affine | None:
+    """The integer form of a slot that a slice or a single place reads; None for a gather."""
+    form = affine(slot)
+    if form is None or len(form.indices) > 1:
+        return None
+    if any(abs(n) != 1 for n in form.indices.values()):
+        return None
+    return None if padded and not form.indices else form
+
+
+def _slot(slot: Expr, args: list[int], padded: bool = False) -> Slot:
+    """How one slot is read. A gather takes the next of `args`."""
+    form = _form(slot, padded)
+    if form is None:
+        return Gather(args.pop(0))
+    if not form.indices:
+        return Pick(form.dim)
+    ((index, sign),) = form.indices.items()
+    return Slice(index, form.dim, sign)
+
+
+# --- contractions ---------------------------------------------------------------------------------
+
+
+def as_product(term: Expr) -> Product | None:
+    """A sum's body as factors to contract, where no one factor has all of their indices."""
+    if not isinstance(term, Reduce) or term.op not in ("sum", "mean") or term.filter is not None:
+        return None
+    if term.kind == INT or not isinstance(term.body, Apply):
+        return None
+    above, below, negative = _factors(term.body)
+    bound = frozenset(term.indices)
+    inner = [t for t in above if t.free & bound]
+    inner += [Apply("div", (ONE, t)) for t in below if t.free & bound]
+    groups = _grouped(inner)
+    outer = [t for t in above if not t.free & bound]
+    under = [t for t in below if not t.free & bound]
+    whole = frozenset[Index]().union(*(t.free for t in inner))
+    widens = any(not t.free <= whole for t in (*outer, *under))
+    splits = len(groups) > 1 and all(t.free != whole for t in groups)
+    if not inner or not (widens or splits):
+        return None
+    if not splits:
+        groups = [_product_of(inner)]
+    return Product(tuple(groups), tuple(outer), tuple(under), negative)
+
+
+def _factors(term: Expr) -> tuple[list[Expr], list[Expr], bool]:
+    """The factors of a product, those that divide it, and whether its sign is turned."""
+    above: list[Expr] = []
+    below: list[Expr] = []
+    negative = False
+    stack = [(term, False)]
+    while stack:
+        part, inverted = stack.pop()
+        match part:
+            case Apply(op="mul", args=(a, b)):
+                stack += [(b, inverted), (a, inverted)]
+            case Apply(op="div", args=(a, b)):
+                stack += [(b, not inverted), (a, inverted)]
+            case Apply(op="neg", args=(a,)):
+                negative = not negative
+                stack.append((a, inverted))
+            case _:
+                (below if inverted else above).append(part)
+    return above, below, negative
+
+
+def _grouped(factors: list[Expr]) -> list[Expr]:
+    """The factors, those with the same indices multiplied together."""
+    groups: dict[frozenset[Index], list[Expr]] = {}
+    for t in factors:
+        groups.setdefault(t.free, []).append(t)
+    return [_product_of(ts) for ts in groups.values()]
+
+
+def _product_of(factors: list[Expr]) -> Expr:
+    first, *rest = factors
+    for t in rest:
+        first = Apply("mul", (first, t))
+    return first
+
+
+# --- printing -------------------------------------------------------------------------------------
+
+
+def _axes(step: Step) -> str:
+    return f"[{', '.join(map(_name, step.axes))}]" if step.axes else ""
+
+
+def _name(index: Index) -> str:
+    return index.name or f"i{index.level if isinstance(index, Bound) else index.uid}"
+
+
+def _describe(step: Step) -> str:
+    args = ", ".join(f"%{a}" for a in step.args)
+    match step.term:
+        case Const(value=value):
+            return str(value)
+        case Size(axis=axis):
+            return f"size {axis.name}"
+        case Position(index=index):
+            return f"position {_name(index)} in {span_of(index)}"
+        case Access(tensor=tensor):
+            return f"{tensor.name}[{', '.join(map(_show_slot, step.slots))}]"
+        case Apply(op=op):
+            return f"{op} {args}"
+        case Select():
+            return f"select {args}"
+        case Reduce(op=op, indices=indices):
+            names = ", ".join(map(_name, indices))
+            how = "contract" if step.product else "reduce"
+            return f"{how} {op}[{names}] {args}"
+        case Along(op=op, index=index):
+            return f"{op}[{_name(index)}] {args} at {_show_slot(step.slots[0])}"
+    return ""
+
+
+def _show_slot(slot: Slot) -> str:
+    match slot:
+        case Gather(step=step):
+            return f"%{step}"
+        case Pick(offset=offset):
+            return str(offset)
+    text = ("-" if slot.sign < 0 else "") + _name(slot.index)
+    return text if slot.offset == Dim() else f"{text} + {slot.offset}".replace("+ -", "- ")

@@ -1,0 +1,197 @@
+"""Separation: a loss that is a mean (or sum) of one value for each sample, as those values.
+
+A loss is separable if it is linear in means (or in sums) that all run over the leading axis, where
+no sample's value looks at another sample; beside means a constant may stand, for
+`1 - mean(x)` is `mean(1 - x)`. Keras can then weight, mask and reduce the values itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from .fold import apply, select
+from .ir import (
+    PACK,
+    Access,
+    Apply,
+    Axis,
+    Bound,
+    Const,
+    Expr,
+    Index,
+    Position,
+    Program,
+    Range,
+    Reduce,
+    Size,
+    Symbol,
+    postorder,
+    reduce,
+    substitute,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Separated:
+    """The values before the outer reduction: `op` ("mean" or "sum") over them is the loss.
+
+    `program.axes` are the axes kept; `packed` tells that the samples are elements of tensors
+    declared without axes, of which Keras keeps all axes but the last.
+    """
+
+    program: Program
+    op: str
+    packed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """`factor * reduction`, or the factor alone; a factor of None is 1."""
+
+    factor: Expr | None
+    reduction: Reduce | None
+
+
+def separate(program: Program) -> Separated | None:
+    """The loss's values for each sample, or None if it is not separable."""
+    lead = _leading(program)
+    if lead is None or program.axes:
+        return None
+    terms = _linear(program.value, None, lead)
+    if not terms:
+        return None
+    reductions = [t.reduction for t in terms if t.reduction is not None]
+    ops = {r.op for r in reductions}
+    if ops not in ({"mean"}, {"sum"}) or not all(_is_own(r, lead) for r in reductions):
+        return None
+    if ops == {"sum"} and len(reductions) < len(terms):
+        return None
+    kept = _kept(program, reductions, lead)
+    value = _add([_value(t, kept) for t in terms])
+    axes = tuple(Symbol(a.name, a) for a in kept)
+    whole = all(t.axes == (lead,) or not t.axes for t in program.inputs)
+    separated = replace(program, value=value, axes=axes)
+    return Separated(separated, ops.pop(), lead.name == PACK and whole)
+
+
+def _linear(value: Expr, factor: Expr | None, lead: Axis) -> list[_Term] | None:
+    """`value` as a sum of reductions with factors that are the same for every sample."""
+    op, args = (value.op, value.args) if isinstance(value, Apply) else ("", ())
+    if isinstance(value, Reduce) and value.op in ("mean", "sum"):
+        return [_Term(factor, value)]
+    if _is_constant(value, lead):
+        return [_Term(_times(value, factor), None)]
+    if op in ("add", "sub"):
+        left = _linear(args[0], factor, lead)
+        right = _linear(
+            args[1], factor if op == "add" else _times(Const(Fraction(-1)), factor), lead
+        )
+        return left + right if left and right else None
+    if op == "neg":
+        return _linear(args[0], _times(Const(Fraction(-1)), factor), lead)
+    if op == "mul" and _is_constant(args[0], lead):
+        return _linear(args[1], _times(args[0], factor), lead)
+    if op == "mul" and _is_constant(args[1], lead):
+        return _linear(args[0], _times(args[1], factor), lead)
+    if op == "div" and _is_constant(args[1], lead):
+        return _linear(args[0], _times(apply("div", (Const(Fraction(1)), args[1])), factor), lead)
+    return None
+
+
+def _times(a: Expr, b: Expr | None) -> Expr:
+    return a if b is None else apply("mul", (a, b))
+
+
+def _is_constant(term: Expr, lead: Axis) -> bool:
+    """Whether a term is the same for every sample: nothing in it has the leading axis."""
+    return not any(
+        (isinstance(t, Access) and lead in t.tensor.axes)
+        or (isinstance(t, Size) and t.axis == lead)
+        for t in postorder(term)
+    )
+
+
+def _leading(program: Program) -> Axis | None:
+    """The first axis of the first input that has one."""
+    return next((t.axes[0] for t in program.inputs if t.axes), None)
+
+
+def _index_over(reduction: Reduce, axis: Axis) -> Bound | None:
+    """The index of a reduction that runs over the whole of an axis."""
+    return next((b for b in reduction.indices if b.range == Range.of(axis)), None)
+
+
+def _is_own(reduction: Reduce, lead: Axis) -> bool:
+    """Whether each value of a reduction reads its own sample only."""
+    mine = _index_over(reduction, lead)
+    if mine is None:
+        return False
+    roots = reduction.parts
+    for term in postorder(*roots):
+        if isinstance(term, Access):
+            for slot, axis in zip(term.slots, term.tensor.axes, strict=True):
+                if axis == lead and slot != Position(mine):
+                    return False
+        if isinstance(term, Size) and term.axis == lead:
+            return False
+        if any(lead in _axes_of(b) for b in term.binds):
+            return False
+    return True
+
+
+def _axes_of(bound: Bound) -> set[Axis]:
+    return {a for d in (*bound.range.starts, *bound.range.stops) for a, _ in d.sizes}
+
+
+def _kept(program: Program, reductions: Sequence[Reduce], lead: Axis) -> list[Axis]:
+    """The axes that all reductions share, less the last of the prediction's as Keras does."""
+    main = program.inputs[1] if len(program.inputs) > 1 else program.inputs[0]
+    order = [a for a in main.axes if all(_index_over(r, a) for r in reductions)]
+    inner = [a for a in order if a != lead and a.name != PACK and a != main.axes[-1]]
+    return [lead, *inner]
+
+
+def _value(term: _Term, kept: Sequence[Axis]) -> Expr:
+    """One term's value at each kept place."""
+    r = term.reduction
+    if r is None:
+        return term.factor or Const(Fraction(1))
+    chosen = {a: _index_over(r, a) for a in kept}
+    opened: dict[Index, Expr] = {
+        b: Position(Symbol(a.name, a)) for a, b in chosen.items() if b is not None
+    }
+    body = substitute(r.body, opened)
+    rest: dict[Index, Range] = {b: b.range for b in r.indices if b not in opened}
+    if r.filter is None:
+        value = reduce(r.op, rest, body) if rest else body
+    else:
+        value = _filtered(r, opened, rest, kept)
+    return value if term.factor is None else apply("mul", (term.factor, value))
+
+
+def _filtered(
+    r: Reduce, opened: dict[Index, Expr], rest: dict[Index, Range], kept: Sequence[Axis]
+) -> Expr:
+    """The values of a filtered reduction; those of a mean are scaled by kept over all places."""
+    assert r.filter is not None
+    body, chosen = substitute(r.body, opened), substitute(r.filter, opened)
+    zero = Const(Fraction(0))
+    value = reduce("sum", rest, body, chosen) if rest else select(chosen, body, zero)
+    if r.op == "sum":
+        return value
+    ranges: dict[Index, Range] = {b: b.range for b in r.indices}
+    count = reduce("count", ranges, r.filter, None, "int")
+    places: Expr = Const(Fraction(1))
+    for axis in kept:
+        places = apply("mul", (places, Size(axis))) if places != Const(Fraction(1)) else Size(axis)
+    share = apply("div", (places, apply("max", (count, Const(Fraction(1))))))
+    return apply("mul", (value, share))
+
+
+def _add(values: Sequence[Expr]) -> Expr:
+    total = values[0]
+    for value in values[1:]:
+        total = apply("add", (total, value))
+    return total

@@ -1,0 +1,68 @@
+"""The diagnostics of files, of calls and of the Keras adapter."""
+
+from __future__ import annotations
+
+from .code import Code
+
+FILES: tuple[Code, ...] = (
+    Code(
+        "E0501",
+        "a file or library that cannot be read",
+        '`use std.FAMILY: ...` reads the standard library, `use "path": ...` a file '
+        "beside this one.",
+        "use std.nothing: huber\nloss l(y, yhat) = huber(y, yhat)\n",
+        "use std.regression: huber\nloss l(y, yhat) = huber(y, yhat)\n",
+    ),
+    Code("E0502", "a file that is not UTF-8", "Loss files are UTF-8 text."),
+    Code(
+        "E0503",
+        "a name that a file does not have",
+        "`use` names losses and functions that the other file declares.",
+        "use std.regression: hubber\nloss l(y, yhat) = hubber(y, yhat)\n",
+        "use std.regression: huber\nloss l(y, yhat) = huber(y, yhat)\n",
+    ),
+    Code(
+        "E0504", "files that use one another in a circle", "Move what both need into a third file."
+    ),
+    Code(
+        "E0505",
+        "a file outside the folder tree",
+        "A loss file reads what lies in its own folder or below, and the search paths that the\n"
+        "caller allows. Text that stands in no file reads only the library.",
+        'use "../other.loss": huber\nloss l(y, yhat) = huber(y, yhat)\n',
+        "use std.regression: huber\nloss l(y, yhat) = huber(y, yhat)\n",
+    ),
+)
+
+CALLS: tuple[Code, ...] = (
+    Code("E0601", "a missing input", "Every declared input must be given, by position or by name."),
+    Code(
+        "E0602", "an argument too many", "A call takes the declared inputs and params, each once."
+    ),
+    Code("E0603", "a wrong number of axes", "A tensor has the axes that its declaration names."),
+    Code("E0604", "data that are no numbers", "Inputs are arrays of floats, integers or bools."),
+    Code("E0605", "a value outside its domain", "The data break a promise that the formula makes."),
+    Code("E0606", "one axis with two lengths", "An axis has one length in a call."),
+    Code(
+        "E0607",
+        "a fraction where integers are declared",
+        "An input whose domain is of integers may be stored as floats, but holds whole numbers.",
+    ),
+    Code(
+        "E0608",
+        "a param that is fixed when compiled",
+        "A param that sets a place, a size or a range must have a value known beforehand.",
+    ),
+    Code("E0609", "a loss that a file does not have", "Losses are found by the name in the file."),
+    Code("E0610", "no text", "lossc.compile takes the text of a formula; lossc.load takes a path."),
+    Code("E0611", "more than one loss", "lossc.compile gives one loss; name it or load the file."),
+)
+
+KERAS: tuple[Code, ...] = (
+    Code(
+        "E0701",
+        "a loss without values per sample",
+        "Weights and masks act on one value per sample. A loss that is no mean or sum of such\n"
+        "values takes its weights inside the formula, as an input `sample_weight`.",
+    ),
+)

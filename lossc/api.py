@@ -1,0 +1,80 @@
+"""Compiling text, loading files, and the standard library."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from lossc.compiler.check import CheckedFile, check
+from lossc.dsl.diagnostics import Diagnostic, LosscError
+from lossc.dsl.source import Source
+from lossc.stdlib import families, family_source
+
+from .files import Reader, read_source, reader
+from .loss import Loss, Module
+
+
+def compile(text: str, *, jit: bool = True, search: Iterable[str | os.PathLike[str]] = ()) -> Loss:
+    """The loss in some text: one formula, one `loss`, or one `def`, whose value may be a tensor.
+
+    `jit=False` runs it without XLA. `search` lists folders that `use "file.loss"` may read.
+    Raises LosscError with everything that is wrong.
+    """
+    if not isinstance(text, str):
+        message = f"compile takes text, not {type(text).__name__}"
+        raise LosscError(Diagnostic("E0610", message, help="load a file with lossc.load(path)"))
+    checked = sound(Source.of("<text>", text), reader(None, [Path(p) for p in search]))
+    return only(checked, jit)
+
+
+def load(
+    path: str | os.PathLike[str], *, jit: bool = True,
+    search: Iterable[str | os.PathLike[str]] = (),
+) -> Module:  # fmt: skip
+    """The losses of a file. `use` in it may read its own folder tree and the `search` paths.
+
+    Raises LosscError with everything that is wrong.
+    """
+    where = Path(path)
+    checked = sound(read_source(where), reader(where.parent, [Path(p) for p in search]))
+    losses = {name: Loss(c, jit) for name, c in checked.losses.items()}
+    return Module(losses, where.name, checked.unit.file.doc)
+
+
+def sound(source: Source, read: Reader) -> CheckedFile:
+    """A file that has no errors; raises LosscError if it has any."""
+    checked = check(source, read)
+    if checked.errors:
+        raise LosscError(checked.errors)
+    return checked
+
+
+def only(checked: CheckedFile, jit: bool = True, name: str | None = None) -> Loss:
+    """The loss of that name, or the only one of a file (a `def` counts if there is no loss)."""
+    from lossc.dsl import ast
+
+    items = checked.losses
+    if name is not None:
+        return Module({n: Loss(c, jit) for n, c in items.items()}, checked.unit.source.name)[name]
+    losses = [c for c in items.values() if isinstance(c.item, ast.Loss)]
+    chosen = losses or list(items.values())
+    if len(chosen) == 1:
+        return Loss(chosen[0], jit)
+    if not chosen:
+        raise LosscError(Diagnostic("E0609", "there is no loss here, only `use`"))
+    names = ", ".join(c.name for c in chosen)
+    message = f"there are {len(chosen)} losses here, and one is wanted"
+    help = f"name one ({names}), or load them all with lossc.load(path)"
+    raise LosscError(Diagnostic("E0611", message, help=help))
+
+
+@cache
+def library() -> Module:
+    """The standard library, flat by name."""
+    losses: dict[str, Loss] = {}
+    for family in families():
+        checked = sound(family_source(family), reader(None))
+        losses |= {name: Loss(c) for name, c in checked.losses.items()}
+    return Module(losses, "lossc.std")

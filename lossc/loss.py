@@ -1,0 +1,326 @@
+"""A compiled loss: what `lossc.compile` and `lossc.load` give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from lossc.compiler.check import Checked
+from lossc.compiler.elaborate.declare import Input, Param
+from lossc.compiler.separate import Separated, separate
+from lossc.dsl import ast
+from lossc.dsl.diagnostics import ArgumentError, Diagnostic, Label, LosscError
+from lossc.dsl.printer import print_item
+from lossc.dsl.source import Source
+
+if TYPE_CHECKING:
+    from .runtime import Runtime, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A formula to read: str() is its text in the language, `latex` its mathematics."""
+
+    text: str
+    latex: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex}$"
+
+
+class Loss:
+    """A loss, ready to be called on NumPy arrays or TensorFlow tensors.
+
+    `loss(y, yhat, delta=2)` gives a scalar tensor (a `def` may give any tensor). Inputs go by
+    position or name, params by name. TensorFlow is loaded at the first call.
+    """
+
+    def __init__(self, checked: Checked, jit: bool = True) -> None:
+        self._checked = checked
+        self._jit = jit
+
+    # --- what it is -----------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The name of the loss."""
+        return self._checked.name
+
+    @property
+    def doc(self) -> str | None:
+        """The docstring without its `Source:` line."""
+        return doc_of(self._checked.item)
+
+    @property
+    def citation(self) -> str | None:
+        """The text of the docstring's `Source:` line."""
+        return citation_of(self._checked.item)
+
+    @property
+    def inputs(self) -> Mapping[str, Input]:
+        """The inputs by name: axes, domain, description."""
+        return MappingProxyType(dict(self._checked.inputs))
+
+    @property
+    def params(self) -> Mapping[str, Param]:
+        """The params by name: default, domain, description."""
+        return MappingProxyType(dict(self._checked.params))
+
+    @property
+    def source(self) -> str:
+        """The text of the loss as its author wrote it."""
+        return self._checked.item.span.text
+
+    @property
+    def claims(self) -> tuple[ast.Claim, ...]:
+        """What the author claims."""
+        return getattr(self._checked.item, "claims", ())
+
+    @property
+    def hash(self) -> str:
+        """The canonical hash of the meaning: names of indices and layout do not matter."""
+        return self._checked.program.hash
+
+    @property
+    def jit(self) -> bool:
+        """Whether it is run through XLA."""
+        return self._jit
+
+    @property
+    def separable(self) -> bool:
+        """Whether the loss is a mean or sum of values per sample."""
+        return self._separated is not None
+
+    @property
+    def formula(self) -> Formula:
+        """The loss as text in canonical layout and as LaTeX."""
+        from lossc.compiler.emit.to_latex import latex
+
+        return Formula(print_item(self._checked.item), latex(self._checked.item))
+
+    def sources(self) -> list[Source]:
+        """The file of the loss and all files that it uses."""
+        return list(self._checked.unit.sources())
+
+    # --- running --------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, validate: bool = False, **kwargs: Any) -> Any:
+        """The value of the loss.
+
+        With `validate` the data is checked against the declared domains first. Raises ArgumentError
+        (a ValueError) for missing, unknown or misshapen arguments.
+        """
+        inputs, params = self._bind(args, kwargs)
+        if validate:
+            self._validate(inputs, params)
+        return self._runtime.run(self._task(), inputs, params)
+
+    def value_and_grad(
+        self, *args: Any, wrt: str | Iterable[str] | None = None, validate: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Any, dict[str, Any]]:  # fmt: skip
+        """The value and the gradients, a dict by name; each has its input's shape and dtype.
+
+        `wrt` is a name or several, of inputs or params; by default all real inputs.
+        """
+        inputs, params = self._bind(args, kwargs)
+        if validate:
+            self._validate(inputs, params)
+        return self._runtime.run(self._task(wrt=self._wrt(wrt, inputs)), inputs, params)  # type: ignore[no-any-return]
+
+    def per_sample(self, *args: Any, validate: bool = False, **kwargs: Any) -> Any:
+        """The values per sample, whose mean (or sum) is the loss; what Keras's `call` returns.
+
+        Raises LosscError if the loss is not separable.
+        """
+        inputs, params = self._bind(args, kwargs)
+        if validate:
+            self._validate(inputs, params)
+        return self._runtime.run(self._task("per_sample"), inputs, params)
+
+    def reference(self, *args: Any, digits: int = 50, **kwargs: Any) -> Any:
+        """The value in arbitrary precision (an mpmath number), from the text as written."""
+        from .reference import reference
+
+        inputs, params = self._bind(args, kwargs)
+        return reference(self._checked, inputs, params, digits)
+
+    def validate(self, *args: Any, **kwargs: Any) -> None:
+        """Check data against the declared domains.
+
+        Raises ArgumentError with the first value outside and its place.
+        """
+        self._validate(*self._bind(args, kwargs))
+
+    def keras(
+        self, *, reduction: str | None = "auto", name: str | None = None, dtype: Any = None,
+        **bound: Any,
+    ) -> Any:  # fmt: skip
+        """A `keras.losses.Loss`. `bound` sets params and binds further inputs to arrays.
+
+        `reduction` "auto" is what the formula says: "sum_over_batch_size" for a mean, "sum" for a
+        sum.
+        """
+        from .keras import CompiledLoss
+
+        return CompiledLoss(self, reduction=reduction, name=name, dtype=dtype, bound=bound)
+
+    # --- showing --------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return self.formula.text
+
+    def _repr_latex_(self) -> str:
+        return self.formula._repr_latex_()
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    @cached_property
+    def _runtime(self) -> Runtime:
+        from .runtime import Runtime
+
+        return Runtime(self._checked, self._jit)
+
+    @cached_property
+    def _separated(self) -> Separated | None:
+        return separate(self._checked.program)
+
+    def _task(self, what: str = "value", wrt: tuple[str, ...] = ()) -> Task:
+        from .runtime import Task
+
+        return Task(what, wrt)
+
+    def _wrt(self, wrt: str | Iterable[str] | None, inputs: Sequence[Any]) -> tuple[str, ...]:
+        if wrt is None:
+            return self._real_inputs(inputs)
+        names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
+        known = [*self._checked.inputs, *self._checked.params]
+        for name in names:
+            if name not in known:
+                raise self._unknown(name, known)
+        return names
+
+    def _real_inputs(self, inputs: Sequence[Any]) -> tuple[str, ...]:
+        from .runtime import is_real
+
+        declared = zip(self._checked.inputs.values(), inputs, strict=True)
+        return tuple(d.name for d, x in declared if is_real(d, x))
+
+    def _bind(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Inputs in declared order, and params by name."""
+        names = list(self._checked.inputs)
+        if len(args) > len(names):
+            help = "params go by name" if self._checked.params else None
+            raise self._wrong(
+                "E0602", f"`{self.name}` takes {len(names)} inputs, here are {len(args)}", help
+            )
+        given = dict(zip(names, args, strict=False))
+        params: dict[str, Any] = {}
+        for name, value in kwargs.items():
+            if name in given:
+                raise self._wrong("E0602", f"`{name}` is given twice", None)
+            if name in self._checked.params:
+                params[name] = value
+            elif name in names:
+                given[name] = value
+            else:
+                raise self._unknown(name, [*names, *self._checked.params])
+        missing = [n for n in names if n not in given]
+        if missing:
+            raise self._missing(missing)
+        return [given[n] for n in names], params
+
+    def _missing(self, names: Sequence[str]) -> ArgumentError:
+        shown = ", ".join(f"`{n}`" for n in names)
+        wanted = ", ".join(self._checked.inputs)
+        message = f"`{self.name}` needs {shown}"
+        span = self._checked.inputs[names[0]].span
+        return ArgumentError(
+            Diagnostic("E0601", message, Label(span, "declared here"), help=f"its inputs: {wanted}")
+        )
+
+    def _unknown(self, name: str, known: Sequence[str]) -> ArgumentError:
+        near = get_close_matches(name, known, 1)
+        help = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(known)}"
+        return self._wrong("E0602", f"`{self.name}` has no input or param `{name}`", help)
+
+    def _wrong(self, code: str, message: str, help: str | None) -> ArgumentError:
+        return ArgumentError(Diagnostic(code, message, help=help))
+
+    def _validate(self, inputs: Sequence[Any], params: Mapping[str, Any]) -> None:
+        from .validate import validate
+
+        validate(self._checked, inputs, params)
+
+
+class Module(Mapping[str, Loss]):
+    """The losses of a file, as a mapping and as attributes."""
+
+    def __init__(self, losses: Mapping[str, Loss], name: str, doc: str | None = None) -> None:
+        self._losses = dict(losses)
+        self._name = name
+        self.__doc__ = doc
+
+    def __getitem__(self, name: str) -> Loss:
+        try:
+            return self._losses[name]
+        except KeyError:
+            raise MissingLoss(self._no_loss(name)) from None
+
+    def __getattr__(self, name: str) -> Loss:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name not in self._losses:
+            raise MissingLoss(self._no_loss(name))
+        return self._losses[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._losses)
+
+    def __len__(self) -> int:
+        return len(self._losses)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._losses]
+
+    def __repr__(self) -> str:
+        return f"<{self._name}: {', '.join(self._losses) or 'no losses'}>"
+
+    def _no_loss(self, name: str) -> Diagnostic:
+        near = get_close_matches(name, self._losses, 1)
+        have = ", ".join(self._losses) or "none"
+        help = f"did you mean `{near[0]}`?" if near else f"there are: {have}"
+        return Diagnostic("E0609", f"{self._name} has no loss `{name}`", help=help)
+
+
+class MissingLoss(LosscError, KeyError, AttributeError):
+    """The error for a loss that a module does not have."""
+
+    def __str__(self) -> str:
+        return LosscError.__str__(self)
+
+
+def doc_of(item: ast.Loss | ast.Function) -> str | None:
+    """The docstring of an item without its `Source:` line."""
+    lines = (item.doc or "").split("\n")
+    return "\n".join(ln for ln in lines if not _is_citation(ln)).strip() or None
+
+
+def citation_of(item: ast.Loss | ast.Function) -> str | None:
+    """The text of the `Source:` line of an item's docstring."""
+    lines = (item.doc or "").split("\n")
+    found = [ln.strip().removeprefix("Source:").strip() for ln in lines if _is_citation(ln)]
+    return found[0] if found else None
+
+
+def _is_citation(line: str) -> bool:
+    return line.strip().startswith("Source:")

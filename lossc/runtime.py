@@ -1,0 +1,362 @@
+"""Running a loss: arguments to tensors, shapes checked, one trace a signature, one XLA cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from lossc.compiler.check import Checked, specialise
+from lossc.compiler.elaborate.declare import Default, Input, Param
+from lossc.compiler.emit.to_tf import compute_dtype, emit
+from lossc.compiler.ir import BOOL, INT, PACK, REAL, Program
+from lossc.compiler.pipeline import prepare
+from lossc.compiler.separate import separate
+from lossc.compiler.sizes import fit
+from lossc.dsl.diagnostics import ArgumentError, Diagnostic, Label, LosscError
+
+from .defaults import to_numpy
+
+VALUE, PER_SAMPLE = "value", "per_sample"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is asked of a loss: its value or its values per sample, and gradients by name."""
+
+    what: str = VALUE
+    wrt: tuple[str, ...] = ()
+
+
+@dataclass
+class Runtime:
+    """A loss ready to run. Traces are kept by task, dtypes, ranks and fixed params.
+
+    A trace serves every batch size; XLA compiles it anew for each shape.
+    """
+
+    checked: Checked
+    jit: bool = True
+    _traces: dict[Any, Any] = field(default_factory=dict)
+    _fast: dict[Any, Any] = field(default_factory=dict)
+    _fixed: dict[Any, Checked] = field(default_factory=dict)
+    _defaults: dict[Any, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        c = self.checked
+        self.inputs: tuple[Input, ...] = tuple(c.inputs.values())
+        self.params: tuple[Param, ...] = tuple(c.params.values())
+
+    def run(self, task: Task, inputs: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        """The task's result for inputs in declared order and params by name."""
+        if not params:
+            key = _signature(task, inputs)
+            known = self._fast.get(key) if key is not None else None
+            if known is not None:
+                return known[0](*inputs, *known[1])
+        tensors = self.tensors(inputs)
+        checked = self.fixed(params)
+        dtype = compute_dtype(tensors)
+        values = self.param_tensors(checked, params, dtype)
+        self.check(checked, tensors, values)
+        trace = self.trace(task, checked, tensors, values)
+        if not params and _signature(task, inputs) is not None and self.is_plain(tensors):
+            self._fast[_signature(task, inputs)] = (trace, values)
+        return trace(*tensors, *values)
+
+    def is_plain(self, tensors: Sequence[tf.Tensor]) -> bool:
+        """Whether another call of the same dtypes and shapes needs no look at the values."""
+        return not any(
+            d.tensor.kind == INT and t.dtype.is_floating
+            for d, t in zip(self.inputs, tensors, strict=True)
+        )
+
+    # --- arguments ------------------------------------------------------------------------------
+
+    def tensors(self, inputs: Sequence[Any]) -> list[tf.Tensor]:
+        """The inputs as tensors of their own dtypes; Python numbers take that of the arrays."""
+        arrays = [_as_array(d, x) for d, x in zip(self.inputs, inputs, strict=True)]
+        floats = [a.dtype for a, weak in arrays if not weak and _is_float(a.dtype)]
+        weak_dtype = max((tf.as_dtype(d) for d in floats), key=lambda d: d.size, default=tf.float64)
+        tensors = []
+        for decl, (array, weak) in zip(self.inputs, arrays, strict=True):
+            dtype = weak_dtype if weak and _is_float(array.dtype) else None
+            tensors.append(_convert(decl, array, dtype))
+        return tensors
+
+    def fixed(self, params: Mapping[str, Any]) -> Checked:
+        """The loss with the params that are fixed when compiled at the values given."""
+        values = {n: v for n, v in params.items() if self.is_fixed(n, v)}
+        if not values:
+            return self.checked
+        exact: dict[str, Default] = {
+            n: _exact(self.checked.params[n], v) for n, v in values.items()
+        }
+        key = tuple(sorted(exact.items(), key=lambda kv: kv[0]))
+        if key not in self._fixed:
+            self._fixed[key] = specialise(self.checked, exact)
+        return self._fixed[key]
+
+    def is_fixed(self, name: str, value: Any) -> bool:
+        """Whether a param's value is part of the compiled formula."""
+        default = self.checked.params[name].default
+        return name in self.checked.static or value is None or default is None
+
+    def param_tensors(
+        self, checked: Checked, params: Mapping[str, Any], dtype: tf.DType
+    ) -> list[tf.Tensor]:
+        """The params of the program as tensors; variables and tensors stay live."""
+        tensors = []
+        for tensor in checked.program.params:
+            name = tensor.name
+            kind = tf.bool if tensor.kind == BOOL else dtype
+            if name in params and params[name] is not None and name not in checked.hidden:
+                tensors.append(_param(checked.params[name], params[name], kind))
+            else:
+                tensors.append(self.default(checked, name, kind))
+        return tensors
+
+    def default(self, checked: Checked, name: str, dtype: tf.DType) -> tf.Tensor:
+        """The default of a param, made once a dtype."""
+        key = (name, dtype)
+        if key not in self._defaults:
+            value = to_numpy(checked, name)
+            with tf.init_scope():
+                self._defaults[key] = tf.constant(value, dtype)
+        return self._defaults[key]
+
+    def check(
+        self, checked: Checked, tensors: Sequence[tf.Tensor], values: Sequence[tf.Tensor]
+    ) -> None:
+        """Check shapes against the declarations and each other."""
+        params = [p for p in checked.params.values() if p.tensor in checked.program.params]
+        shapes = [_shape(t) for t in (*tensors, *values[: len(params)])]
+        decls: list[Input | Param] = [*self.inputs, *params]
+        fit(checked.name, decls, shapes, checked.program.constraints)
+
+    # --- traces ---------------------------------------------------------------------------------
+
+    def trace(
+        self,
+        task: Task,
+        checked: Checked,
+        tensors: Sequence[tf.Tensor],
+        values: Sequence[tf.Tensor],
+    ) -> Callable[..., Any]:
+        """The concrete function for these dtypes and ranks."""
+        specs = tuple(_spec(t) for t in (*tensors, *values))
+        key = (task, checked.program.hash, tuple((s.dtype, s.shape.rank) for s in specs))
+        if key not in self._traces:
+            body = self.body(task, checked)
+            function = tf.function(body, jit_compile=self.jit or None, autograph=False)
+            self._traces[key] = function.get_concrete_function(*specs)
+        trace: Callable[..., Any] = self._traces[key]
+        return trace
+
+    def body(self, task: Task, checked: Checked) -> Callable[..., Any]:
+        """The Python function that builds the graph of a task."""
+        names = [t.name for t in (*checked.program.inputs, *checked.program.params)]
+        forward = self.forward(task.what, checked)
+
+        def value(*tensors: tf.Tensor) -> tf.Tensor:
+            return forward(dict(zip(names, tensors, strict=True)))
+
+        def value_and_grad(*tensors: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+            named = dict(zip(names, tensors, strict=True))
+            watched = {n: named[n] for n in task.wrt}
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(watched)
+                result = forward(named)
+            zero = tf.UnconnectedGradients.ZERO
+            return result, tape.gradient(result, watched, unconnected_gradients=zero)
+
+        return value_and_grad if task.wrt else value
+
+    def forward(
+        self, what: str, checked: Checked
+    ) -> Callable[[Mapping[str, tf.Tensor]], tf.Tensor]:
+        """Builds the loss's value, or its values per sample, from named tensors."""
+        if what == VALUE:
+            return _unpacked(checked.program)
+        separated = separate(checked.program)
+        if separated is None:
+            raise LosscError(not_separable(checked))
+        inner = _unpacked(separated.program)
+        if not separated.packed:
+            return inner
+        over = tf.reduce_mean if separated.op == "mean" else tf.reduce_sum
+
+        def last(named: Mapping[str, tf.Tensor]) -> tf.Tensor:
+            values = inner(named)
+            return over(values, axis=-1) if values.shape.rank > 1 else values
+
+        return last
+
+
+def not_separable(checked: Checked) -> Diagnostic:
+    """The error for per-sample values of a loss that has none."""
+    return Diagnostic(
+        "E0701",
+        f"`{checked.name}` is no mean or sum of one value for each sample",
+        Label(checked.item.body.span),
+        notes=(
+            "it has no values per sample, so weights and masks cannot be applied from outside.",
+        ),
+        help="write the weight into the formula, as an input `sample_weight`",
+    )
+
+
+def _unpacked(program: Program) -> Callable[[Mapping[str, tf.Tensor]], tf.Tensor]:
+    """The emitter's function, with `...` of the result in the shape that it stands for."""
+    build = emit(prepare(program))
+    places = [k for k, s in enumerate(program.axes) if s.name == PACK]
+    if not places:
+        return build
+    holder = next(t for t in program.inputs if PACK in [a.name for a in t.axes])
+
+    def unpacked(named: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        flat = build(named)
+        shape = tf.shape(flat)
+        at = [a.name for a in holder.axes].index(PACK)
+        source = named[holder.name]
+        own = tf.shape(source)[at : source.shape.rank - (len(holder.axes) - at - 1)]
+        k = places[0]
+        result = tf.reshape(flat, tf.concat([shape[:k], own, shape[k + 1 :]], 0))
+        rank = flat.shape.rank - 1 + source.shape.rank - (len(holder.axes) - 1)
+        return tf.ensure_shape(result, [None] * rank)
+
+    return unpacked
+
+
+def is_real(decl: Input, value: Any) -> bool:
+    """Whether a gradient with respect to an input makes sense: real by domain and by dtype."""
+    dtype = getattr(value, "dtype", None)
+    if dtype is None:
+        dtype = np.asarray(value).dtype
+        return decl.tensor.kind == REAL and dtype.kind in "fiu"
+    return decl.tensor.kind == REAL and _is_float(dtype)
+
+
+def _signature(task: Task, inputs: Sequence[Any]) -> Any:
+    """What tells calls apart that need different checks; None unless all are eager tensors."""
+    parts: list[Any] = [task]
+    for x in inputs:
+        if not isinstance(x, tf.__internal__.EagerTensor):
+            return None
+        parts += (x.dtype, x.shape)
+    return tuple(parts)
+
+
+def _is_float(dtype: Any) -> bool:
+    return bool(tf.as_dtype(dtype).is_floating)
+
+
+def _as_array(decl: Input | Param, value: Any) -> tuple[Any, bool]:
+    """A tensor or array, and whether it was plain Python, whose dtype gives way."""
+    if tf.is_tensor(value) or isinstance(value, (tf.Variable, np.ndarray, np.generic)):
+        _check_dtype(decl, value.dtype)
+        return value, False
+    is_array = hasattr(value, "__array__")
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError):
+        raise _bad_value(decl, f"it is a {type(value).__name__}, not an array") from None
+    _check_dtype(decl, array.dtype)
+    return array, not is_array
+
+
+def _check_dtype(decl: Input | Param, dtype: Any) -> None:
+    name = getattr(dtype, "name", str(dtype))
+    try:
+        known = tf.as_dtype(dtype)
+        good = known.is_floating or known.is_integer or known.is_bool
+    except TypeError:
+        good = False
+    if not good:
+        raise _bad_value(decl, f"its dtype is {name}")
+    if decl.tensor.kind == BOOL and name not in ("bool",) and known.is_floating:
+        return
+
+
+def _bad_value(decl: Input | Param, why: str) -> ArgumentError:
+    return ArgumentError(
+        Diagnostic(
+            "E0604",
+            f"`{decl.name}` must hold numbers",
+            Label(decl.span),
+            notes=(why,),
+            help="give an array or tensor of floats, integers or bools of one shape",
+        )
+    )
+
+
+def _convert(decl: Input, array: Any, dtype: tf.DType | None) -> tf.Tensor:
+    tensor = tf.convert_to_tensor(array)
+    if dtype is not None and tensor.dtype != dtype:
+        tensor = tf.cast(tensor, dtype)
+    if decl.tensor.kind == INT and tensor.dtype.is_floating and tf.executing_eagerly():
+        _check_integral(decl, tensor)
+    return tensor
+
+
+def _check_integral(decl: Input, tensor: tf.Tensor) -> None:
+    """Refuse fractions where the domain is of integers."""
+    values = np.asarray(tensor, dtype=np.float64)
+    wrong = np.argwhere(values != np.floor(values))
+    if len(wrong):
+        place = tuple(int(i) for i in wrong[0])
+        at = f"[{', '.join(map(str, place))}]" if place else ""
+        raise ArgumentError(
+            Diagnostic(
+                "E0607",
+                f"`{decl.name}` must hold integers",
+                Label(decl.span),
+                notes=(f"{decl.name}{at} is {values[place]:g}; its domain is {decl.domain}",),
+            )
+        )
+
+
+def _exact(decl: Param, value: Any) -> Default:
+    """A param's value as the compiler reads it, for params fixed when compiled."""
+    if value is None or isinstance(value, (bool, np.bool_)):
+        return value if value is None else bool(value)
+    number = tf.get_static_value(value) if tf.is_tensor(value) else value
+    if number is None or np.ndim(number) != 0:
+        raise ArgumentError(
+            Diagnostic(
+                "E0608",
+                f"`{decl.name}` is fixed when compiled",
+                Label(decl.span),
+                notes=("it sets a place, a size or a range, so its value must be known",),
+                help="pass a Python number",
+            )
+        )
+    return Fraction(float(number)) if np.isfinite(number) else Fraction(0)
+
+
+def _param(decl: Param, value: Any, dtype: tf.DType) -> tf.Tensor:
+    if isinstance(value, (tf.Tensor, tf.Variable)):
+        _check_dtype(decl, value.dtype)
+        return tf.cast(tf.convert_to_tensor(value), dtype)
+    array, _ = _as_array(decl, value)
+    return tf.constant(array, dtype) if array.dtype != bool else tf.cast(tf.constant(array), dtype)
+
+
+def _shape(tensor: tf.Tensor) -> tuple[int | None, ...]:
+    if tensor.shape.rank is None:
+        raise ArgumentError(
+            Diagnostic(
+                "E0603",
+                "a tensor of unknown rank cannot be given to a loss",
+                help="set its shape with tf.ensure_shape",
+            )
+        )
+    return tuple(tensor.shape)
+
+
+def _spec(tensor: tf.Tensor) -> tf.TensorSpec:
+    return tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype)

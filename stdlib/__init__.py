@@ -1,0 +1,19 @@
+"""The standard library: losses in the language itself, one `.loss` file a family."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from lossc.dsl.source import Source
+
+
+def families() -> list[str]:
+    """The names of the families, such as "regression"."""
+    here = files(__name__)
+    return sorted(f.name.removesuffix(".loss") for f in here.iterdir() if f.name.endswith(".loss"))
+
+
+def family_source(family: str) -> Source:
+    """The text of a family."""
+    text = (files(__name__) / f"{family}.loss").read_text(encoding="utf-8")
+    return Source.of(f"std.{family}", text)

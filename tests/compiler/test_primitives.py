@@ -1,0 +1,350 @@
+"""The table of primitives: every entry against independent oracles, in mpmath and TensorFlow."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.special as sp
+import tensorflow as tf
+from mpmath import mp
+
+from lossc.compiler.emit import tf_ops
+from lossc.compiler.interpret import FUNCTIONS, apply
+from lossc.dsl.intervals import Interval
+from lossc.dsl.primitives import ALONG, PRIMITIVES, REDUCTIONS
+
+WORDS = """
+    abs sign sqrt cbrt exp expm1 log log1p log2 log10 sin cos tan asin acos atan atan2 sinh
+    cosh tanh asinh acosh atanh sigmoid logit softplus relu erf erfc ndtr log_ndtr lgamma
+    digamma bessel_i0e bessel_i1e floor ceil round clip logaddexp xlogy hypot isnan isfinite
+    min max indicator stop_gradient
+    """
+
+ORACLE: dict[str, Callable[..., Any]] = {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "pow": np.power,
+    "neg": np.negative, "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal,
+    "gt": np.greater, "ge": np.greater_equal, "abs": np.abs, "sign": np.sign, "sqrt": np.sqrt,
+    "cbrt": np.cbrt, "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p,
+    "log2": np.log2, "log10": np.log10, "sin": np.sin, "cos": np.cos, "tan": np.tan,
+    "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "sinh": np.sinh,
+    "cosh": np.cosh, "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh,
+    "atanh": np.arctanh, "sigmoid": sp.expit, "logit": sp.logit,
+    "softplus": lambda x: np.logaddexp(0, x), "relu": lambda x: np.maximum(x, 0), "erf": sp.erf,
+    "erfc": sp.erfc, "ndtr": sp.ndtr, "log_ndtr": sp.log_ndtr,
+    "lgamma": sp.gammaln, "digamma": lambda x: np.where(x == 0, np.nan, sp.digamma(x)),
+    "bessel_i0e": sp.i0e, "bessel_i1e": sp.i1e, "floor": np.floor, "ceil": np.ceil,
+    "round": np.round, "clip": np.clip, "logaddexp": np.logaddexp, "xlogy": sp.xlogy,
+    "hypot": np.hypot, "isnan": np.isnan, "isfinite": np.isfinite, "min": np.minimum,
+    "max": np.maximum, "stop_gradient": lambda x: x, "indicator": lambda x: x * 1,
+    "and": np.logical_and, "or": np.logical_or, "not": np.logical_not,
+}  # fmt: skip
+
+POINTS = (-30.0, -5.5, -1.0, -0.75, -1e-3, -1e-7, 0.0, 1e-9, 0.01, 0.3, 0.5, 0.51, 1.0, 1.5, 2.0,
+          3.25, 10.0, 40.0)  # fmt: skip
+LOOSE = {"lgamma": 40, "digamma": 40, "log_ndtr": 50, "ndtr": 400}  # SciPy's own error
+ULPS = {"float32": 8, "float64": 24}
+TAIL = {"ndtr": 400}  # the last place of x / sqrt(2) weighs x^2 times
+
+
+@cache
+def points(name: str) -> tuple[tuple[float, ...], ...]:
+    """Arguments inside the domain of a primitive, one tuple an argument."""
+    row = PRIMITIVES[name]
+    if row.takes == "bool":
+        values = [(True, False, True, False), (True, True, False, False)]
+        return tuple(values[: row.arity])
+    inside = [[x for x in POINTS if x in d] for d in row.domain]
+    if name == "clip":
+        return tuple(inside[0]), (-1.0,) * len(inside[0]), (1.5,) * len(inside[0])
+    if row.arity == 1:
+        return (tuple(inside[0]),)
+    pairs = [(a, b) for a in inside[0][1:-1:2] for b in inside[1][:-1:2]]
+    pairs += [(a, a) for a in inside[0][3:-1] if a in inside[1]]
+    pairs = [p for p in pairs if name != "pow" or p[0] > 0 or p[1] == int(p[1])]
+    return tuple(zip(*pairs, strict=True))
+
+
+def exact(name: str, args: tuple[float, ...]) -> Any:
+    with mp.workdps(60):
+        return apply(name, [a if isinstance(a, bool) else mp.mpf(a) for a in args])
+
+
+def numbers(name: str, dtype: str) -> tuple[np.ndarray[Any, Any], ...]:
+    kind = bool if PRIMITIVES[name].takes == "bool" else dtype
+    return tuple(np.array(p, kind) for p in points(name))
+
+
+def off(got: np.ndarray[Any, Any], want: list[Any]) -> np.ndarray[Any, Any]:
+    """The error in units in the last place of `got`; infinite where one is not finite."""
+    result = []
+    for g, w in zip(got.tolist(), want, strict=True):
+        if mp.isnan(w) or mp.isinf(w) or not math.isfinite(g):
+            same = g == rounded(w, got.dtype) or (mp.isnan(w) and math.isnan(g))
+            result.append(0.0 if same else math.inf)
+            continue
+        unit = np.spacing(np.abs(got.dtype.type(float(w))))
+        unit = max(float(unit), float(np.finfo(got.dtype).tiny))
+        result.append(float(abs(mp.mpf(g) - w) / unit))
+    return np.array(result)
+
+
+def rounded(w: Any, dtype: np.dtype[Any]) -> float:
+    with np.errstate(over="ignore"):
+        return float(dtype.type(float(w)))
+
+
+def test_the_table_has_every_name() -> None:
+    assert set(PRIMITIVES) >= set(WORDS.split())
+    assert set(ORACLE) == set(PRIMITIVES)
+    reductions = "sum mean prod max min logsumexp any all count var std norm norm1 argmax argmin"
+    assert set(reductions.split()) == set(REDUCTIONS)
+    along = "softmax log_softmax normalize cumsum logcumsumexp sort rank argsort one_hot"
+    assert set(along.split()) == set(ALONG)
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+def test_a_row_is_sound(name: str) -> None:
+    row = PRIMITIVES[name]
+    assert len(row.safe) == row.arity
+    assert all(s in d for s, d in zip(row.safe, row.domain, strict=True))
+    assert row.doc.endswith(".") or row.doc.endswith("-inf.")
+    assert row.takes in ("number", "bool", "either")
+    assert row.gives in ("real", "int", "bool", "same")
+    known = set(re.findall(r"[a-z_0-9]+(?=\()", row.meaning))
+    assert known <= set(PRIMITIVES)
+    if row.mp.startswith("@"):
+        assert row.mp[1:] in FUNCTIONS
+    if row.tf.startswith("@") and name != "clip":
+        assert row.tf[1:] in {*tf_ops.FUNCTIONS, "indicator"}
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+def test_mpmath_agrees_with_numpy_and_scipy(name: str) -> None:
+    args = numbers(name, "float64")
+    with np.errstate(all="ignore"):
+        want = np.asarray(ORACLE[name](*args), dtype="float64")
+    got = [mp.mpf(int(v)) if isinstance(v, bool) else v for v in map(exact, [name] * args[0].size,
+           zip(*(a.tolist() for a in args), strict=True))]  # fmt: skip
+    assert off(want, got).max() <= LOOSE.get(name, 4)
+
+
+@pytest.mark.parametrize("name", [n for n, r in PRIMITIVES.items() if r.gives in ("real", "same")])
+def test_the_range_holds(name: str) -> None:
+    for args in zip(*points(name), strict=True):
+        value = exact(name, args)
+        if mp.isfinite(value):
+            assert _holds(value, PRIMITIVES[name].range), (args, value)
+
+
+def _holds(value: Any, range: Interval) -> bool:
+    low = range.low is None or value >= range.low
+    return low and (range.high is None or value <= range.high)
+
+
+def _meaning(text: str, args: dict[str, Any]) -> Any:
+    """A `meaning` evaluated by Python: its operators on mpmath numbers, its calls by the table."""
+    calls = {n: (lambda *a, n=n: apply(n, a)) for n in PRIMITIVES}
+    text = re.sub(r"\b(\d+)\b", r"mpf(\1)", text.replace("^", "**"))
+    return eval(text, {"__builtins__": {}, "mpf": mp.mpf, "pi": mp.pi, **calls, **args})
+
+
+@pytest.mark.parametrize("name", [n for n, r in PRIMITIVES.items() if r.meaning])
+def test_the_meaning_is_the_function(name: str) -> None:
+    with mp.workdps(80):
+        for args in zip(*points(name), strict=True):
+            value = exact(name, args)
+            if not mp.isfinite(value):
+                continue
+            named = dict(zip("xyz", map(mp.mpf, args), strict=False))
+            assert mp.almosteq(_meaning(PRIMITIVES[name].meaning, named), value, 1e-40, 1e-40)
+
+
+@cache
+def everything(dtype: str, jit: bool) -> dict[str, np.ndarray[Any, Any]]:
+    """The values of all primitives at their points, in one graph."""
+
+    def run() -> dict[str, Any]:
+        values = {}
+        for name in PRIMITIVES:
+            args = [tf.constant(a) for a in numbers(name, dtype)]
+            fixed = [False] * len(args)
+            if name == "indicator":
+                continue
+            values[name] = tf_ops.primitive(name, args, fixed)
+        return values
+
+    run = tf.function(run, jit_compile=True) if jit else run
+    return {k: v.numpy() for k, v in run().items()}
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_tensorflow_agrees_with_mpmath(dtype: str, jit: bool) -> None:
+    bad = {}
+    for name, got in everything(dtype, jit).items():
+        args = [a.tolist() for a in numbers(name, dtype)]
+        want = [exact(name, p) for p in zip(*args, strict=True)]
+        if PRIMITIVES[name].gives == "bool":
+            assert got.tolist() == want
+            continue
+        error = off(got, want)
+        if error.max() > max(ULPS[dtype], TAIL.get(name, 0) if dtype == "float64" else 0):
+            k = int(error.argmax())
+            bad[name] = ([a[k] for a in args], got[k], float(want[k]), error[k])
+    assert not bad
+
+
+def slopes(name: str, args: list[Any], fixed: list[bool] | None = None) -> list[float]:
+    variables = [tf.constant(a, tf.float64) for a in args]
+    with tf.GradientTape() as tape:
+        tape.watch(variables)
+        value = tf_ops.primitive(name, variables, fixed or [False] * len(args))
+    found = tape.gradient(value, variables, unconnected_gradients="zero")
+    return [float(g) for g in found]
+
+
+SMOOTH = [n for n, r in PRIMITIVES.items() if r.gives in ("real", "same") and r.takes == "number"]
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_the_safe_point_is_finite(name: str) -> None:
+    safe = [float(s) for s in PRIMITIVES[name].safe]
+    assert mp.isfinite(exact(name, tuple(safe)))
+    assert all(map(math.isfinite, slopes(name, safe)))
+
+
+STEPS = ("sign", "floor", "ceil", "round", "stop_gradient")
+INNER = (-0.6, 0.3, 0.7, 1.3, 2.6, -2.3)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_slopes_agree_with_mpmath(name: str) -> None:
+    row = PRIMITIVES[name]
+    inside = [[x for x in INNER if x in d] for d in row.domain]
+    if name == "pow":
+        inside[0] = [x for x in inside[0] if x > 0]
+    if name == "clip":
+        inside[1:] = [[-1.1], [2.0]]
+    rows = [(a,) for a in inside[0]]
+    if row.arity == 2:
+        rows = [(a, b) for a in inside[0] for b in inside[1] if a != b]
+    if row.arity == 3:
+        rows = [(a, -1.1, 2.0) for a in inside[0]]
+    for args in rows:
+        found = slopes(name, list(args))
+        for k, got in enumerate(found):
+            with mp.workdps(40):
+                point = [mp.mpf(a) for a in args]
+                want = 0 if name in STEPS else mp.diff(
+                    lambda t, p=point, k=k: apply(name, [*p[:k], t, *p[k + 1 :]]), point[k]
+                )  # fmt: skip
+            assert got == pytest.approx(float(want), rel=1e-11, abs=1e-13), args
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "fixed", "want"),
+    [
+        ("abs", [0.0], None, [0]),
+        ("relu", [0.0], None, [0]),
+        ("sqrt", [0.0], None, [0]),
+        ("hypot", [0.0, 0.0], None, [0, 0]),
+        ("max", [1.0, 1.0], None, [0.5, 0.5]),
+        ("min", [1.0, 1.0], None, [0.5, 0.5]),
+        ("max", [1.0, 1.0], [False, True], [0, 1]),
+        ("min", [1.0, 1.0], [True, False], [1, 0]),
+        ("max", [1.0, 1.0, 1.0, 0.0], None, [1 / 3, 1 / 3, 1 / 3, 0]),
+        ("clip", [1.0, 0.0, 1.0], [False, True, True], [0, 0, 1]),
+        ("clip", [0.5, 0.0, 1.0], [False, True, True], [1, 0, 0]),
+        ("xlogy", [0.0, 0.0], None, [-math.inf, 0]),
+        ("xlogy", [0.0, 0.5], None, [math.log(0.5), 0]),
+        ("pow", [0.0, 2.0], None, [0, 0]),
+        ("pow", [0.0, 1.0], None, [1, 0]),
+        ("pow", [0.0, 0.0], None, [0, 0]),
+        ("pow", [-2.0, 3.0], None, [12, 0]),
+        ("sigmoid", [800.0], None, [0]),
+        ("softplus", [-800.0], None, [0]),
+        ("logaddexp", [900.0, 900.0], None, [0.5, 0.5]),
+        ("log_ndtr", [-1000.0], None, [1000.000999998]),
+    ],
+)
+def test_slopes_at_kinks_and_edges(
+    name: str, args: list[float], fixed: list[bool] | None, want: list[float]
+) -> None:
+    assert slopes(name, args, fixed) == pytest.approx(want, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("exponent", "base", "value", "slope"),
+    [
+        (2, 0, 0, 0), (1, 0, 0, 1), (0, 0, 1, 0), (3, -2, -8, 12), (7, -2, -128, 448),
+        (Fraction(3, 2), 0, 0, 0), (Fraction(1, 2), 4, 2, 0.25), (-1, 2, 0.5, -0.25),
+        (-2, -2, 0.25, 0.25), (Fraction(-1, 2), 4, 0.5, -0.0625), (Fraction(5, 2), 4, 32, 20),
+        (-7, -2, -1 / 128, -7 / 256),
+    ],
+)  # fmt: skip
+def test_constant_powers(exponent: Any, base: float, value: float, slope: float) -> None:
+    x = tf.constant(base, tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf_ops.power_to(x, Fraction(exponent))
+    found = tape.gradient(y, x, unconnected_gradients="zero")
+    assert (float(y), float(found)) == (value, slope)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "softplus", "logaddexp", "pow", "cbrt", "hypot"])
+def test_second_derivatives(name: str) -> None:
+    args = [0.7, 1.3][: PRIMITIVES[name].arity]
+    xs = [tf.constant(a, tf.float64) for a in args]
+    with tf.GradientTape() as outer:
+        outer.watch(xs)
+        with tf.GradientTape() as inner:
+            inner.watch(xs)
+            value = tf_ops.primitive(name, xs, [False] * len(xs))
+        first = inner.gradient(value, xs)[0]
+    got = outer.gradient(first, xs)[0]
+    point = [mp.mpf(a) for a in args]
+    want = mp.diff(lambda t: apply(name, [t, *point[1:]]), point[0], 2)
+    assert float(got) == pytest.approx(float(want), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "want"),
+    [
+        (Fraction(1, 10), np.float64, 0.1),
+        (Fraction(10) ** 400, np.float32, math.inf),
+        (-(Fraction(10) ** 39), np.float32, -math.inf),
+        (Fraction(1, 10**400), np.float64, 0.0),
+        ("pi", np.float32, np.float32(math.pi)),
+        (Fraction(2**24 + 1) + Fraction(1, 2**40), np.float32, 2**24 + 2),
+    ],
+)
+def test_constants_are_rounded_once(value: Any, kind: Any, want: float) -> None:
+    assert tf_ops.rounded(value, kind) == want
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "want"),
+    [
+        ("log", (0,), -mp.inf), ("div", (-1, 0), -mp.inf), ("div", (0, 0), mp.nan),
+        ("log", (-1,), mp.nan), ("log1p", (-1,), -mp.inf), ("sqrt", (-1,), mp.nan),
+        ("exp", (mp.inf,), mp.inf), ("exp", (-mp.inf,), 0), ("pow", (-8, mp.mpf(1) / 3), mp.nan),
+        ("pow", (0, -1), mp.inf), ("logaddexp", (-mp.inf, -mp.inf), -mp.inf),
+        ("xlogy", (0, 0), 0), ("max", (mp.nan, 1), mp.nan), ("sub", (mp.inf, mp.inf), mp.nan),
+        ("asin", (2,), mp.nan), ("lgamma", (0,), mp.inf), ("digamma", (0,), mp.nan),
+        ("sigmoid", (-mp.inf,), 0), ("sigmoid", (mp.inf,), 1), ("tanh", (mp.inf,), 1),
+        ("log_ndtr", (-mp.inf,), -mp.inf), ("floor", (mp.inf,), mp.inf), ("sin", (mp.inf,), mp.nan),
+        ("exp", (mp.mpf(10) ** 10**6,), mp.inf), ("pow", (9, mp.mpf(9) ** 10**7), mp.inf),
+        ("softplus", (mp.inf,), mp.inf), ("softplus", (-mp.inf,), 0), ("atanh", (1,), mp.inf),
+        ("bessel_i0e", (mp.inf,), 0), ("cbrt", (-mp.inf,), -mp.inf), ("hypot", (mp.inf, 1), mp.inf),
+    ],
+)  # fmt: skip
+def test_mpmath_at_the_edges(name: str, args: tuple[Any, ...], want: Any) -> None:
+    got = apply(name, [mp.mpf(a) for a in args])
+    assert mp.isnan(got) if mp.isnan(want) else got == want
