@@ -96,7 +96,7 @@ def _wrong_rank(decl: Input | Param, shape: Shape) -> None:
     elif len(shape) > len(axes):
         help = f"declare the axes that it has: {decl.name}[{', '.join(axes)}, ...]"
     _fail(
-        "E0603", decl.span, f"`{decl.name}` has {len(shape)} axes, not {least}{n}",
+        "E0603", decl.span, f"`{decl.name}` has {_axes(len(shape))}, not {least}{n}",
         f"its shape is {_show(shape)}, it is declared {decl.name}{shown}", help=help,
     )  # fmt: skip
 
@@ -224,6 +224,10 @@ def _product(shape: Shape) -> int | None:
             return None
         total *= length
     return total
+
+
+def _axes(n: int) -> str:
+    return f"{n} axis" if n == 1 else f"{n} axes"
 
 
 def _show(shape: Shape) -> str:

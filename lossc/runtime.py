@@ -136,7 +136,8 @@ class Runtime:
         params = [p for p in checked.params.values() if p.tensor in checked.program.params]
         shapes = [_shape(t) for t in (*tensors, *values[: len(params)])]
         decls: list[Input | Param] = [*self.inputs, *params]
-        fit(checked.name, decls, shapes, checked.program.constraints)
+        bare = getattr(checked.item, "bare", False)
+        fit("NAME" if bare else checked.name, decls, shapes, checked.program.constraints)
 
     # --- traces ---------------------------------------------------------------------------------
 
@@ -335,7 +336,17 @@ def _exact(decl: Param, value: Any) -> Default:
                 help="pass a Python number",
             )
         )
-    return Fraction(float(number)) if np.isfinite(number) else Fraction(0)
+    whole = decl.default is None or float(number).is_integer()
+    if not whole or not np.isfinite(number):
+        raise ArgumentError(
+            Diagnostic(
+                "E0608",
+                f"`{decl.name}` must be a whole number",
+                Label(decl.span),
+                notes=(f"it is {number}, and it sets a place, a size or a range",),
+            )
+        )
+    return Fraction(float(number))
 
 
 def _param(decl: Param, value: Any, dtype: tf.DType) -> tf.Tensor:

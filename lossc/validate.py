@@ -150,8 +150,8 @@ def _tested(program: Program, decl: Input | Param) -> frozenset[str]:
 def _outside(
     decl: Input | Param, array: Array, bounds: _Bounds, tested: frozenset[str]
 ) -> Outside | None:
-    if array.dtype.name == "bfloat16":
-        array = array.astype(np.float32)
+    if array.dtype.name in ("bfloat16", "bool"):
+        array = array.astype(np.float32 if array.dtype.name == "bfloat16" else np.int8)
     inside = _inside(decl, decl.meaning, array, bounds) | _allowed(decl, array, tested)
     if inside.all():
         return None
@@ -180,20 +180,15 @@ def _fact(decl: Input | Param, array: Array, place: tuple[int, ...]) -> tuple[st
             total = row.sum(dtype=np.float64)
             slots = [":" if k == axis else str(i) for k, i in enumerate(place)]
             short = tuple(i for k, i in enumerate(place) if k != axis)
-            return f"{decl.name}[{', '.join(slots)}] sums to {_show(total)}", short
+            return f"{decl.name}[{', '.join(slots)}] sums to {total}", short
         wrong = int(np.argmin(single))
         place = tuple(wrong if k == axis else i for k, i in enumerate(place))
     at = f"[{', '.join(map(str, place))}]" if place else ""
-    return f"{decl.name}{at} is {_show(array[place])}", place
+    return f"{decl.name}{at} is {array[place]}", place
 
 
 def _whole(place: tuple[int, ...], axis: int) -> tuple[Any, ...]:
     return tuple(slice(None) if k == axis else i for k, i in enumerate(place))
-
-
-def _show(value: Any) -> str:
-    """A number as NumPy prints it."""
-    return str(value.item() if isinstance(value, np.bool_) else value)
 
 
 # --- domains -------------------------------------------------------------------------------

@@ -130,7 +130,7 @@ def access_by_place(run: Run, node: ast.Access, base: Value, scope: Scope) -> Ex
     if places is None:
         have = ", ".join(s.name for s in base.order)
         message = (
-            f"`{what}` has {plural(len(base.order), 'axis', 'axes')}, here are {len(node.slots)}"
+            f"`{what}` has {plural(len(base.order), 'axis', 'axes')}, the brackets hold {len(node.slots)}"
         )
         others = (Label(base.span, "declared here"),) if base.span else ()
         return run.fail("E0304", node.span, message, f"its axes: {have}", others=others)

@@ -1,0 +1,172 @@
+"""Values against NumPy in float64, at every rank, eagerly, in a graph and under XLA."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import special
+
+import lossc
+
+Array = Any
+SHAPES = [(), (7,), (5, 3), (4, 3, 2), (3, 2, 2, 3), (2, 3, 1, 2, 2)]
+TOLERANCE = {np.float32: 1e-6, np.float64: 1e-12}
+
+# Formula, NumPy in float64, and whether its inputs are probabilities.
+PLAIN: list[tuple[str, Callable[..., Array], bool]] = [
+    ("mean((y - yhat)^2)", lambda y, p: np.mean((y - p) ** 2), False),
+    ("sum(abs(y - yhat))", lambda y, p: np.sum(np.abs(y - p)), False),
+    (
+        "mean(if abs(e) <= 1 then e^2 / 2 else abs(e) - 1 / 2) where e = y - yhat",
+        lambda y, p: np.mean(special.huber(1, y - p)),
+        False,
+    ),
+    (
+        "-mean(xlogy(y, yhat) + xlogy(1 - y, 1 - yhat))",
+        lambda y, p: -np.mean(special.xlogy(y, p) + special.xlogy(1 - y, 1 - p)),
+        True,
+    ),
+    ("mean(y / sum(y) * yhat)", lambda y, p: np.mean(y / np.sum(y) * p), True),
+    ("max(abs(y - yhat)) + norm(y) + size(...)", lambda y, p: np.max(np.abs(y - p)) + np.sqrt(np.sum(y * y)) + y.size, False),
+    ("std(y) + var(yhat)", lambda y, p: np.std(y) + np.var(p), True),
+    ("mean[... if y > 0](yhat)", lambda y, p: p[y > 0].mean() if (y > 0).any() else 0.0, False),
+]  # fmt: skip
+AXES: list[tuple[str, Callable[..., Array]]] = [
+    (
+        "loss ce(y[..., class], z[..., class]) = -mean[...](sum[class](y * log_softmax[class](z)))",
+        lambda y, z: -np.mean(np.sum(y * special.log_softmax(z, -1), -1)),
+    ),
+    (
+        "loss n(y[..., class], z[..., class]) = mean(abs(y / sum[class](y) - softmax[class](z)))",
+        lambda y, z: np.mean(np.abs(y / y.sum(-1, keepdims=True) - special.softmax(z, -1))),
+    ),
+    (
+        "loss d(y[batch, ...], z[batch, ...]) = mean[batch](sum[...](y * z) / sum[...](y + z^2))",
+        lambda y, z: np.mean(
+            np.sum((y * z).reshape(len(y), -1), 1) / np.sum((y + z * z).reshape(len(y), -1), 1)
+        ),
+    ),
+    (
+        "loss c(y[batch, ...], z[batch, ...]) = mean(z[0, ...] * y) + size(batch)",
+        lambda y, z: np.mean(z[:1] * y) + len(y),
+    ),
+]
+
+
+def data(shape: tuple[int, ...], dtype: Any, unit: bool) -> tuple[Array, Array]:
+    rng = np.random.default_rng(len(shape))
+    draw = rng.uniform if unit else rng.normal
+    low = (0.05, 0.95) if unit else (0.1, 2.0)
+    return tuple(np.asarray(draw(*low, size=shape)).astype(dtype) for _ in range(2))  # type: ignore[return-value]
+
+
+def ways(text: str) -> dict[str, Callable[..., Any]]:
+    """The same formula run in three ways."""
+    plain = lossc.compile(text, jit=False)
+    return {
+        "eager": plain,
+        "graph": tf.function(lambda y, p: plain(y, p), autograph=False),
+        "xla": lossc.compile(text),
+    }
+
+
+def agree(text: str, numpy: Callable[..., Array], shapes: list[tuple[int, ...]], unit: bool) -> None:
+    for way, run in ways(text).items():
+        for dtype, tolerance in TOLERANCE.items():
+            for shape in shapes:
+                y, p = data(shape, dtype, unit)
+                value = run(y, p)
+                assert value.dtype == dtype and value.shape == ()
+                expected = numpy(y.astype(np.float64), p.astype(np.float64))
+                assert float(value) == pytest.approx(expected, rel=tolerance), (way, shape)
+
+
+@pytest.mark.parametrize(("text", "numpy", "unit"), PLAIN, ids=[t for t, *_ in PLAIN])
+def test_inputs_without_axes(text: str, numpy: Callable[..., Array], unit: bool) -> None:
+    agree(text, numpy, SHAPES, unit)
+
+
+@pytest.mark.parametrize(("text", "numpy"), AXES, ids=[t.split("(")[0] for t, _ in AXES])
+def test_inputs_with_axes(text: str, numpy: Callable[..., Array]) -> None:
+    agree(text, numpy, SHAPES[1:], True)
+
+
+def test_one_trace_serves_every_batch_size() -> None:
+    loss = lossc.compile("mean((y - yhat)^2)", jit=False)
+    for n in (1, 2, 7, 256):
+        x = np.arange(n, dtype=np.float32)
+        loss(x, 2 * x)
+    assert len(loss._runtime._traces) == 1
+
+
+def test_another_number_for_a_param_needs_no_trace() -> None:
+    loss = lossc.std.huber
+    x = np.arange(4.0)
+    values = {d: float(loss(x, 2 * x, delta=d)) for d in (0.5, 1, 2, 3.5)}
+    assert values[0.5] == pytest.approx(np.mean(special.huber(0.5, x)))
+    assert len(loss._runtime._traces) == 1
+
+
+def test_a_variable_is_live_and_has_a_gradient() -> None:
+    loss = lossc.compile("loss l(y, yhat; w = 1) = w * mean((y - yhat)^2)")
+    w = tf.Variable(2.0)
+    y, p = tf.constant([1.0, 2.0]), tf.constant([0.0, 4.0])
+    with tf.GradientTape() as tape:
+        value = loss(y, p, w=w)
+    assert float(value) == 5.0
+    assert float(tape.gradient(value, w)) == 2.5
+    w.assign(3.0)
+    assert float(loss(y, p, w=w)) == 7.5
+
+
+def test_float64_is_kept_and_half_is_widened() -> None:
+    loss = lossc.compile("mean((y - yhat)^2)")
+    third = np.array([1 / 3])
+    assert loss(third, 0 * third).dtype == tf.float64
+    assert float(loss(third, 0 * third)) == pytest.approx(1 / 9, rel=1e-15)
+    half = np.full(4096, 300.0, np.float16)
+    value, grads = loss.value_and_grad(half, 0 * half)
+    assert value.dtype == tf.float32 and float(value) == 90000.0
+    assert grads["yhat"].dtype == tf.float16
+
+
+def test_large_labels_are_not_rounded() -> None:
+    loss = lossc.compile("loss same(y[n], z[n]) = mean[n](indicator(y == z))")
+    big = np.array([2**24 + 1, 2**53 + 1])
+    assert float(loss(big, big - 1)) == 0.0
+
+
+def test_label_out_of_range_is_nan_for_its_sample_alone() -> None:
+    loss = lossc.std.sparse_categorical_crossentropy_from_logits
+    z = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    values = np.asarray(loss.per_sample(np.array([0, 3, -1, 2]), z))
+    assert np.isnan(values).tolist() == [False, True, True, False]
+
+
+def test_what_a_filter_leaves_out_is_not_there() -> None:
+    loss = lossc.compile("mean[... if not isnan(y)]((y - yhat)^2)")
+    y, p = np.array([1.0, np.nan, 3.0]), np.array([0.0, np.inf, 1.0])
+    value, grads = loss.value_and_grad(y, p)
+    assert float(value) == 2.5
+    assert np.asarray(grads["yhat"]).tolist() == [-1.0, 0.0, -2.0]
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [("sum", 0.0), ("mean", 0.0), ("max", -np.inf), ("logsumexp", -np.inf), ("min", np.inf)],
+)
+def test_empty_sets(body: str, value: float) -> None:
+    loss = lossc.compile(f"{body}[... if y > 9](yhat * y)")
+    x = np.ones(3)
+    result, grads = loss.value_and_grad(x, x)
+    assert float(result) == value
+    assert np.asarray(grads["yhat"]).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_reference_is_exact_to_its_digits() -> None:
+    loss = lossc.compile("mean((y - yhat)^2)")
+    assert str(loss.reference([0.5], [0.25], digits=30)) == "0.0625"

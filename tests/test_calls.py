@@ -1,0 +1,32 @@
+"""What is said about calls that do not fit: golden messages with the declaration that they break."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lossc
+from tests.golden import Case, cases
+
+
+def ones(*shape: int) -> Any:
+    return np.ones(shape, np.float32)
+
+
+def ints(*shape: int) -> Any:
+    return np.zeros(shape, np.int32)
+
+
+WORDS = {"ones": ones, "ints": ints, "array": np.array, "nan": np.nan, "a": ones(2)}
+
+
+@pytest.mark.parametrize("case", cases("calls"), ids=lambda case: case.id)
+def test_message(case: Case) -> None:
+    loss = lossc.compile(case["source"], jit=False)
+    with pytest.raises(lossc.LosscError) as caught:
+        eval(case["call"], {**WORDS, "loss": loss})
+    case.check("said", str(caught.value))
+    if case.id != "not_separable":
+        assert isinstance(caught.value, ValueError)
