@@ -62,7 +62,7 @@ def reader(root: Path | None, search: Iterable[Path] = ()) -> Reader:
         near = Path(source.name).parent if root is not None else None
         places = [p for p in [near, *allowed] if p is not None]
         inside = [q for q in ((p / use.path) for p in places) if _is_below(q, allowed)]
-        found = [q for q in inside if q.is_file()]
+        found = [q for q in inside if _is_file(q)]
         if not inside:
             raise LosscError(_outside(use, bool(allowed)))
         return read_source((found or inside)[0], None, use.span)
@@ -95,6 +95,13 @@ def _saved_name(path: str, source: Source, files: Mapping[str, str]) -> str | No
     plain = posixpath.normpath(path)
     ends = (name for name in files if name.endswith(f"/{plain}"))
     return next((name for name in (near, plain, *ends) if name in files), None)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _is_below(path: Path, allowed: Iterable[Path]) -> bool:

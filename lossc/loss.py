@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lossc.compiler.check import Checked
 from lossc.compiler.elaborate.declare import Input, Param
@@ -35,12 +35,24 @@ class Formula:
         return f"$\\displaystyle {self.latex}$"
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def as_written(function: F) -> F:
+    """A function that AutoGraph does not rewrite where a `tf.function` of the user calls it."""
+    function.__dict__["autograph_info__"] = None
+    return function
+
+
 class Loss:
     """A loss, ready to be called on NumPy arrays or TensorFlow tensors.
 
     `loss(y, yhat, delta=2)` gives a scalar tensor (a `def` may give any tensor). Inputs go by
     position or name, params by name. TensorFlow is loaded at the first call.
     """
+
+    # Tells AutoGraph to call a loss as it is, as `as_written` does for functions.
+    autograph_info__ = None
 
     def __init__(self, checked: Checked, jit: bool = True) -> None:
         self._checked = checked
@@ -122,6 +134,7 @@ class Loss:
             self._validate(inputs, params)
         return self._runtime.run(self._task(), inputs, params)
 
+    @as_written
     def value_and_grad(
         self, *args: Any, wrt: str | Iterable[str] | None = None, validate: bool = False,
         **kwargs: Any,
@@ -135,6 +148,7 @@ class Loss:
             self._validate(inputs, params)
         return self._runtime.run(self._task(wrt=self._wrt(wrt, inputs)), inputs, params)  # type: ignore[no-any-return]
 
+    @as_written
     def per_sample(self, *args: Any, validate: bool = False, **kwargs: Any) -> Any:
         """The values per sample, whose mean (or sum) is the loss; what Keras's `call` returns.
 
