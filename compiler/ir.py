@@ -17,7 +17,7 @@ wherever it stands.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from hashlib import blake2b
@@ -264,7 +264,8 @@ class Access(Expr):
 
     def __post_init__(self) -> None:
         t = self.tensor
-        self._finish(t.kind, f"access {t.name} {t.axes} {t.kind} {t.is_param} {self.padded}")
+        axes = " ".join(f"{a.name}={a.size}" for a in t.axes)
+        self._finish(t.kind, f"access {t.name} [{axes}] {t.kind} {t.is_param} {self.padded}")
 
     @property
     def parts(self) -> tuple[Expr, ...]:
@@ -371,7 +372,7 @@ def reduce(
 ) -> Expr:
     """A reduction that closes the given indices of body and filter, each over its range."""
     within = [body] if filter is None else [body, filter]
-    order = sorted(ranges, key=lambda i: _place(i, within))
+    order = _in_order_of_use(ranges, within)
     bound, mapping = _close(order, ranges, within)
     inside = [substitute(e, mapping) for e in within]
     return Reduce(op, bound, inside[0], inside[1] if filter is not None else None, result)
@@ -390,23 +391,19 @@ def along(
 def _close(
     order: list[Index], ranges: Mapping[Index, Range], within: list[Expr]
 ) -> tuple[tuple[Bound, ...], dict[Index, Expr]]:
-    base = max(_inner_level(e, frozenset(order)) for e in within)
+    base = max(e.level for e in within)
     bound = tuple(Bound(base + 1 + k, ranges[i], i.name) for k, i in enumerate(order))
     return bound, {i: Position(b) for i, b in zip(order, bound, strict=True)}
 
 
-def _inner_level(expr: Expr, outer: frozenset[Index]) -> int:
-    """The highest level bound inside `expr`."""
-    return max((b.level for e in postorder(expr) for b in e.binds), default=0)
-
-
-def _place(index: Index, within: list[Expr]) -> tuple[int, str]:
-    """Where an index first occurs, so that the order in which a list names indices is no matter."""
-    for e in within:
-        for k, term in enumerate(postorder(e)):
-            if isinstance(term, Position) and term.index == index:
-                return k, ""
-    return 1 << 60, index.name
+def _in_order_of_use(indices: Iterable[Index], within: list[Expr]) -> list[Index]:
+    """The indices as they first occur: the order in which a list names them is no matter."""
+    rest = sorted(indices, key=lambda i: i.name)
+    if len(rest) < 2:
+        return rest
+    terms = postorder(*within)
+    used = dict.fromkeys(t.index for t in terms if isinstance(t, Position) and t.index in rest)
+    return [*used, *(i for i in rest if i not in used)]
 
 
 def substitute(expr: Expr, mapping: Mapping[AnyIndex, Expr]) -> Expr:

@@ -42,7 +42,10 @@ class Unit:
     def own(self) -> dict[str, ast.Function | ast.Loss]:
         """The file's own functions and losses by name, the first of a name."""
         items = [i for i in self.file.items if not isinstance(i, ast.Use)]
-        return {i.name: i for i in reversed(items)}
+        own: dict[str, ast.Function | ast.Loss] = {}
+        for item in items:
+            own.setdefault(item.name, item)
+        return own
 
     def target(self, name: str) -> Target | None:
         """What a function's name stands for in this file."""

@@ -64,7 +64,8 @@ def conditions(draw: st.DrawFn, scope: Bound, depth: int) -> str:
     if draw(st.integers(0, 4)):
         return simple
     other = f"{draw(leaves(scope))} > 0.3"
-    return draw(st.sampled_from([f"({simple}) and {other}", f"({simple}) or {other}", f"not {other}"]))
+    both = [f"({simple}) and {other}", f"({simple}) or {other}", f"not {other}"]
+    return draw(st.sampled_from(both))
 
 
 @st.composite
@@ -77,7 +78,8 @@ def reductions(draw: st.DrawFn, scope: Bound, depth: int) -> str:
         names.append(name)
         row = draw(st.sampled_from(["0", "1", *scope.over("a")]))
         shifts = [f"h[{row}, {name}]", f"h[{row}, {name}+lag]", f"h[{row}, {name}-2]"]
-        anchors.append({"a": f"u[{name}]", "b": f"v[{name}]"}.get(axis) or draw(st.sampled_from(shifts)))
+        plain = {"a": f"u[{name}]", "b": f"v[{name}]"}
+        anchors.append(plain[axis] if axis in plain else draw(st.sampled_from(shifts)))
     body = f"{draw(formulas(inner, depth - 1))} + {' * '.join(anchors)}"
     chosen = f" if {draw(conditions(inner, 1))}" if draw(st.booleans()) else ""
     op = draw(st.sampled_from(REDUCTIONS))

@@ -31,7 +31,11 @@ PLAIN: list[tuple[str, Callable[..., Array], bool]] = [
         True,
     ),
     ("mean(y / sum(y) * yhat)", lambda y, p: np.mean(y / np.sum(y) * p), True),
-    ("max(abs(y - yhat)) + norm(y) + size(...)", lambda y, p: np.max(np.abs(y - p)) + np.sqrt(np.sum(y * y)) + y.size, False),
+    (
+        "max(abs(y - yhat)) + norm(y) + size(...)",
+        lambda y, p: np.max(np.abs(y - p)) + np.sqrt(np.sum(y * y)) + y.size,
+        False,
+    ),
     ("std(y) + var(yhat)", lambda y, p: np.std(y) + np.var(p), True),
     ("mean[... if y > 0](yhat)", lambda y, p: p[y > 0].mean() if (y > 0).any() else 0.0, False),
 ]  # fmt: skip
@@ -74,7 +78,10 @@ def ways(text: str) -> dict[str, Callable[..., Any]]:
     }
 
 
-def agree(text: str, numpy: Callable[..., Array], shapes: list[tuple[int, ...]], unit: bool) -> None:
+Shapes = list[tuple[int, ...]]
+
+
+def agree(text: str, numpy: Callable[..., Array], shapes: Shapes, unit: bool) -> None:
     for way, run in ways(text).items():
         for dtype, tolerance in TOLERANCE.items():
             for shape in shapes:

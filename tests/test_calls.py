@@ -1,4 +1,4 @@
-"""What is said about calls that do not fit: golden messages with the declaration that they break."""
+"""What is said about calls that do not fit, with the declaration that they break."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Broken input of every kind: diagnostics, and nothing else - no traceback, no hang, no code run."""
+"""Broken input of every kind gives diagnostics, and no traceback, no hang, no code run."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ from lossc.files import decode, reader
 
 FILES = [p.read_text() for p in sorted((Path(__file__).parent / "corpus").glob("*.loss"))]
 WORDS = (
-    "loss def use where claims if then else in and or not true false none mean sum[i] [j] ( ) { } | "
-    "= == <= ^ ^9^9^9 * / - .. ... 1e999 99999999999 0 -1 .5 y z[batch, y] size(batch) pad(x, 0) "
-    'softmax inf pi e # " """ ; , : -> ŷ Σ √ ² ∞ λ \\ ` $ \t \n \r\n \x00 \u202e é'
-).split(" ")
+    """
+    loss def use where claims if then else in and or not true false none mean sum[i] [j] ( ) { } |
+    = == <= ^ ^9^9^9 * / - .. ... 1e999 99999999999 0 -1 .5 y z[batch, y] size(batch) pad(x, 0)
+    softmax inf pi e # " ; , : -> ŷ Σ √ ² ∞ λ \\ ` $ é
+""".split()
+    + ['"""', "\t", "\n", "\r\n", "\x00", "\u202e"]
+)
 SECONDS = 5.0
 
 

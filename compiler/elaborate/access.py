@@ -129,9 +129,8 @@ def access_by_place(run: Run, node: ast.Access, base: Value, scope: Scope) -> Ex
     places = places_of(node, base.order)
     if places is None:
         have = ", ".join(s.name for s in base.order)
-        message = (
-            f"`{what}` has {plural(len(base.order), 'axis', 'axes')}, the brackets hold {len(node.slots)}"
-        )
+        count = plural(len(base.order), "axis", "axes")
+        message = f"`{what}` has {count}, the brackets hold {len(node.slots)}"
         others = (Label(base.span, "declared here"),) if base.span else ()
         return run.fail("E0304", node.span, message, f"its axes: {have}", others=others)
     slots = {k: slot_term(run, slot.value, scope, base.order[k].axis) for k, slot in places.items()}

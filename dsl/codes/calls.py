@@ -56,6 +56,31 @@ CALLS: tuple[Code, ...] = (
     Code("E0609", "a loss that a file does not have", "Losses are found by the name in the file."),
     Code("E0610", "no text", "lossc.compile takes the text of a formula; lossc.load takes a path."),
     Code("E0611", "more than one loss", "lossc.compile gives one loss; name it or load the file."),
+    Code(
+        "E0612",
+        "a column that the data do not have",
+        "An input is the column of its own name unless `--bind` says otherwise.",
+    ),
+    Code(
+        "E0613",
+        "a data file that cannot be read",
+        "It is missing, damaged, of another kind than its name says, or needs pyarrow.",
+    ),
+    Code(
+        "E0614",
+        "a column that is not numeric",
+        "Text, complex numbers and Python objects are refused; nothing is unpickled.",
+    ),
+    Code(
+        "E0615",
+        "columns that form no array",
+        "Rows of unequal length, two columns of one name, or a gap in `z_0, z_1, ...`.",
+    ),
+    Code(
+        "E0616",
+        "data without values yet",
+        "Inside a graph tensors are symbols, and a check of their values has nothing to look at.",
+    ),
 )
 
 KERAS: tuple[Code, ...] = (
@@ -65,4 +90,38 @@ KERAS: tuple[Code, ...] = (
         "Weights and masks act on one value per sample. A loss that is no mean or sum of such\n"
         "values takes its weights inside the formula, as an input `sample_weight`.",
     ),
+    Code(
+        "E0702",
+        "a saved loss that means something else",
+        "The hash of its meaning differs: its text was edited, or this version reads it otherwise.",
+    ),
+    Code(
+        "E0703",
+        "Keras on another backend",
+        "A compiled loss is a TensorFlow graph, so Keras must run on TensorFlow.",
+    ),
+    Code(
+        "E0704",
+        "weights that do not fit",
+        "Weights and masks belong to the leading axes of the values; nothing else is broadcast.",
+    ),
+    Code(
+        "E0705",
+        "an input that Keras does not pass",
+        "Keras gives `y_true` and `y_pred`: bind further inputs with loss.keras(w=array), pass a\n"
+        "dict by input name, or use lossc.keras.LossLayer.",
+    ),
+    Code(
+        "E0706",
+        "a param that cannot be trained",
+        "It is a bool, an integer or none, or it sets a place, a size or a range.",
+    ),
+)
+
+COMMANDS: tuple[Code, ...] = (
+    Code("E0801", "a command used wrongly", "An argument, an option or its value does not fit."),
+    Code("E0802", "not part of this version", "The command, stage or method comes later."),
+    Code("E0803", "an unknown code", "`lossc explain` takes the code of a diagnostic."),
+    Code("E0804", "a file that cannot be written", "`lossc fmt` could not write the file back."),
+    Code("E0899", "an internal error", "A mistake in lossc itself; please report it."),
 )

@@ -1,0 +1,62 @@
+"""What pyproject.toml says is in the package is what the folders hold."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import lossc
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+TOOL = PROJECT["tool"]["setuptools"]
+FOLDERS = {
+    "lossc": "lossc",
+    "dsl": "lossc.dsl",
+    "compiler": "lossc.compiler",
+    "stdlib": "lossc.stdlib",
+}
+
+
+def packages() -> set[str]:
+    """Every folder of Python files, by the name that it is imported as."""
+    found = set()
+    for folder, package in FOLDERS.items():
+        for path in (ROOT / folder).rglob("*.py"):
+            inner = path.parent.relative_to(ROOT / folder).parts
+            if folder != "lossc" or not inner or f"{inner[0]}" not in FOLDERS:
+                found.add(".".join((package, *inner)))
+    return found
+
+
+def test_packages_are_listed() -> None:
+    assert set(TOOL["packages"]) == packages()
+
+
+def test_every_package_has_an_init() -> None:
+    for name in TOOL["packages"]:
+        folder = name.replace("lossc.", "", 1) if name != "lossc" else name
+        top = folder.split(".")[0]
+        path = ROOT / (folder if top in FOLDERS else name).replace(".", "/")
+        assert (path / "__init__.py").is_file(), name
+
+
+def test_links_lead_to_the_folders() -> None:
+    """Type checkers read directories, so lossc/ links to the folders that are mapped into it."""
+    for folder in ("dsl", "compiler", "stdlib"):
+        assert (ROOT / "lossc" / folder).resolve() == ROOT / folder
+        assert TOOL["package-dir"][f"lossc.{folder}"] == folder
+
+
+def test_data_files_are_packed() -> None:
+    data = TOOL["package-data"]
+    kinds = {"lossc.dsl": "dsl", "lossc.stdlib": "stdlib", "lossc": "lossc"}
+    for package, folder in kinds.items():
+        patterns = data[package]
+        for path in (ROOT / folder).iterdir():
+            if path.is_file() and path.suffix not in (".py", ".pyc"):
+                assert any(path.match(p) for p in patterns), path.name
+
+
+def test_version_is_said_once() -> None:
+    assert PROJECT["project"]["version"] == lossc.__version__
