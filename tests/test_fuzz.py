@@ -18,14 +18,12 @@ from lossc.dsl.source import Source
 from lossc.files import decode, reader
 
 FILES = [p.read_text() for p in sorted((Path(__file__).parent / "corpus").glob("*.loss"))]
-WORDS = (
-    """
+TOKENS = """
     loss def use where claims if then else in and or not true false none mean sum[i] [j] ( ) { } |
     = == <= ^ ^9^9^9 * / - .. ... 1e999 99999999999 0 -1 .5 y z[batch, y] size(batch) pad(x, 0)
     softmax inf pi e # " ; , : -> ŷ Σ √ ² ∞ λ \\ ` $ é
-""".split()
-    + ['"""', "\t", "\n", "\r\n", "\x00", "\u202e"]
-)
+"""
+WORDS = [*TOKENS.split(), '"""', "\t", "\n", "\r\n", "\x00", "\u202e"]
 SECONDS = 5.0
 
 

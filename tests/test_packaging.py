@@ -49,13 +49,16 @@ def test_links_lead_to_the_folders() -> None:
 
 
 def test_data_files_are_packed() -> None:
-    data = TOOL["package-data"]
-    kinds = {"lossc.dsl": "dsl", "lossc.stdlib": "stdlib", "lossc": "lossc"}
-    for package, folder in kinds.items():
-        patterns = data[package]
-        for path in (ROOT / folder).iterdir():
-            if path.is_file() and path.suffix not in (".py", ".pyc"):
-                assert any(path.match(p) for p in patterns), path.name
+    """Every data file has its pattern, and every pattern a file."""
+    folders = {"lossc.dsl": "dsl", "lossc.stdlib": "stdlib", "lossc": "lossc"}
+    for package, folder in folders.items():
+        patterns = TOOL["package-data"][package]
+        files = [p for p in (ROOT / folder).iterdir() if p.is_file()]
+        data = [p for p in files if p.suffix not in (".py", ".pyc")]
+        for path in data:
+            assert any(path.match(p) for p in patterns), path.name
+        for pattern in patterns:
+            assert any(path.match(pattern) for path in data), f"{folder}/{pattern}"
 
 
 def test_version_is_said_once() -> None:
