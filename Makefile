@@ -1,0 +1,54 @@
+# `make help` lists what there is. Every target sets up .venv first, and only when needed.
+
+usable = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c '$(usable)' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export TF_ENABLE_ONEDNN_OPTS ?= 0
+export KERAS_BACKEND := tensorflow
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types bench docs wheel clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "lossc needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=/path/to/python"; exit 1; }
+	@echo "setting up $(VENV) (once; TensorFlow is a large download)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev,demo]'
+	@touch $@
+
+demo: $(READY) ## compile the example losses, evaluate them, train and save a Keras model
+	@$(BIN)/python examples/demo.py
+
+test: $(READY) ## run all tests
+	@$(BIN)/python -m pytest
+
+lint: $(READY) ## check style and layout
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(READY) ## check types
+	@$(BIN)/mypy
+
+bench: $(READY) ## measure import, check, compile and call times
+	@$(BIN)/python bench/bench.py
+
+docs: $(READY) ## write the generated pages anew, then check every example in docs/
+	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m pytest tests/test_docs.py
+
+wheel: $(READY) ## build the wheel into dist/
+	@rm -rf build dist
+	@$(BIN)/python -m build --wheel . >/dev/null
+	@ls dist/*.whl
+
+clean: ## remove everything that was built
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

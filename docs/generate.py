@@ -1,0 +1,138 @@
+"""Writes docs/primitives.md and docs/diagnostics.md from the tables of the language.
+
+`python docs/generate.py` writes them; the tests compare them with what `pages()` gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from lossc.dsl.codes import CODES, Code
+from lossc.dsl.intervals import Interval
+from lossc.dsl.primitives import ALONG, PRIMITIVES, REDUCTIONS, AlongAxis, Primitive, Reduction
+
+HERE = Path(__file__).parent
+NOTE = "<!-- Written by docs/generate.py; do not edit. -->"
+ARGUMENTS = "xyz"
+FAMILIES = {"E01": "Syntax", "E02": "Names and declarations", "E03": "Axes and indices",
+            "E04": "Kinds", "E05": "Files", "E06": "Calls", "E07": "Keras", "E08": "Commands",
+            "W01": "Warnings", "W02": "Warnings"}  # fmt: skip
+
+
+def pages() -> dict[str, str]:
+    """The text of each generated page, by its file name."""
+    return {"primitives.md": primitives(), "diagnostics.md": diagnostics()}
+
+
+def primitives() -> str:
+    """The page of operators and functions."""
+    rows = PRIMITIVES.values()
+    operators = [p for p in rows if p.symbol]
+    functions = [p for p in rows if not p.symbol]
+    parts = [
+        "# Operators and functions",
+        NOTE,
+        "Every one is declared once, in `dsl/primitives.py`; the compiler, its tests and this page "
+        "read that table. What the functions do at kinks and at the edges of their domains is in "
+        "[language.md](language.md#gradients-at-kinks).",
+        "## Operators",
+        table(("written", "what it is", "gives"), map(operator_row, operators)),
+        "## Elementwise functions",
+        "`x, y, z` are the arguments. Where no domain is given it is all reals. \"the same as\" is "
+        "the meaning over the reals; the compiled form is accurate where that text would not be.",
+        table(("function", "what it is", "domain", "range", "the same as"),
+              map(function_row, functions)),
+        "## Reductions",
+        "`sum[i, j](...)` reduces the indices listed, `sum(...)` all free ones.",
+        table(("reduction", "what it is", "over no places"),
+              map(reduction_row, REDUCTIONS.values())),
+        "## Along an axis",
+        "A value at every place of the axis: `softmax[class](z)`. `i` is the index, `x` the body.",
+        table(("function", "what it is", "the same as"), map(along_row, ALONG.values())),
+    ]  # fmt: skip
+    return "\n\n".join(parts) + "\n"
+
+
+def diagnostics() -> str:
+    """The page of diagnostics."""
+    parts = [
+        "# Diagnostics",
+        NOTE,
+        "`lossc explain CODE` prints an entry. `E` is an error, `W` a warning. An entry without an "
+        "example shows only when a loss is run or a file is read.",
+    ]
+    family = ""
+    for code in sorted(CODES.values(), key=lambda c: c.code):
+        name = FAMILIES.get(code.code[:3], "Others")
+        if name != family:
+            parts.append(f"## {name}")
+            family = name
+        parts += entry(code)
+    return "\n\n".join(parts) + "\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in ln)} |" for ln in lines
+    )
+
+
+def operator_row(p: Primitive) -> list[str]:
+    """`x + y`, what it is, its kind."""
+    written = f"x {p.symbol} y" if p.arity == 2 else f"{p.symbol} x".replace("- x", "-x")
+    return [f"`{written}`", p.doc, gives(p)]
+
+
+def function_row(p: Primitive) -> list[str]:
+    """The call, what it is, where it is defined, its values, its meaning."""
+    names = list(ARGUMENTS[: p.arity])
+    call = f"`{p.name}({', '.join(names)}{', ...' if p.variadic else ''})`"
+    bounded = [f"`{n} in {d}`" for n, d in zip(names, p.domain, strict=True) if shown(d)]
+    values = p.gives if p.gives == "bool" else f"`{p.range}`" if shown(p.range) else ""
+    return [call, p.doc, ", ".join(bounded), values, f"`{p.meaning}`" if p.meaning else ""]
+
+
+def reduction_row(r: Reduction) -> list[str]:
+    """The name, what it is, its value over nothing."""
+    return [f"`{r.name}`", r.doc, f"`{r.empty}`"]
+
+
+def along_row(a: AlongAxis) -> list[str]:
+    """The name, what it is, its meaning."""
+    return [f"`{a.name}`", a.doc, f"`{a.meaning}`" if a.meaning else ""]
+
+
+def gives(p: Primitive) -> str:
+    """The kind of an operator's value, in words."""
+    return "int if all are, else real" if p.gives == "same" else p.gives
+
+
+def shown(i: Interval) -> bool:
+    """Whether an interval says anything."""
+    return i.low is not None or i.high is not None
+
+
+def entry(code: Code) -> list[str]:
+    """A diagnostic: title, reason, a wrong and a right example."""
+    parts = [f"### {code.code}: {code.title}", code.why]
+    if code.bad:
+        parts += ["Wrong:", fenced(short(code.bad)), "Right:", fenced(code.good)]
+    return parts
+
+
+def fenced(text: str) -> str:
+    """A block of code."""
+    return f"```text\n{text.rstrip()}\n```"
+
+
+def short(text: str) -> str:
+    """The text, its long lines cut."""
+    return "\n".join(ln if len(ln) < 100 else f"{ln[:90]} ..." for ln in text.split("\n"))
+
+
+if __name__ == "__main__":
+    for name, page in pages().items():
+        (HERE / name).write_text(page, encoding="utf-8")
