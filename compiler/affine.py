@@ -20,7 +20,6 @@ from .ir import (
     Position,
     Range,
     Size,
-    dim_term,
     postorder,
 )  # fmt: skip
 
@@ -106,11 +105,22 @@ def slots_of(index: Index, *roots: Expr) -> Iterator[Slot]:
 
 def as_term(form: Affine) -> Expr:
     """An integer form as a term."""
-    total = dim_term(form.dim)
-    for index, n in form.indices.items():
-        place: Expr = Position(index)
-        scaled = place if n == 1 else Apply("mul", (Const(Fraction(n)), place), INT)
-        total = scaled if total == Const(Fraction(0)) else Apply("add", (scaled, total), INT)
+    parts = sorted(form.indices.items(), key=lambda item: -item[1])
+    terms: list[tuple[int, Expr]] = [(n, Position(i)) for i, n in parts]
+    terms += [(n, Size(a)) for a, n in form.dim.sizes]
+    if form.dim.const or not terms:
+        terms.append((form.dim.const, Const(Fraction(1))))
+    total: Expr | None = None
+    for n, unit in terms:
+        size = Const(Fraction(abs(n)))
+        part = size if isinstance(unit, Const) else unit
+        if abs(n) != 1 and part is unit:
+            part = Apply("mul", (size, unit), INT)
+        if total is None:
+            total = part if n >= 0 else Apply("neg", (part,), INT)
+        else:
+            total = Apply("add" if n > 0 else "sub", (total, part), INT)
+    assert total is not None
     return total
 
 

@@ -100,7 +100,7 @@ def elaborate(
         _check_claims(item, scope, findings)
     if value.kind == ERROR:
         return None
-    axes = tuple(s for s in _axis_symbols(declared) if s in value.free)
+    axes = _axes_of(value, declared)
     if isinstance(item, ast.Loss):
         value = run.as_number(value, item.body.span)
         _check_scalar(item, axes, value.free, findings)
@@ -123,8 +123,15 @@ def _hidden_tensors(value: Expr, run: Run) -> tuple[Tensor, ...]:
     return tuple(t for t in sorted(seen, key=lambda t: t.name) if t.name in run.hidden)
 
 
-def _axis_symbols(declared: Declared) -> list[Symbol]:
-    return [*declared.scope.axes.values(), *(declared.scope.pack or ())]
+def _axes_of(value: Expr, declared: Declared) -> tuple[Symbol, ...]:
+    """The axes of a value: in the order of an input that has them all, else as declared."""
+    pack = declared.scope.pack or ()
+    order = [s for s in (*declared.scope.axes.values(), *pack) if s in value.free]
+    for given in declared.inputs.values():
+        own = [Symbol(a.name, a) for a in given.tensor.axes]
+        if set(order) <= set(own):
+            return tuple(s for s in own if s in order)
+    return tuple(order)
 
 
 def _check_scalar(

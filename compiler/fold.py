@@ -9,7 +9,7 @@ from operator import add, mul, sub
 
 from lossc.dsl.primitives import PRIMITIVES
 
-from .ir import BOOL, ERROR, INT, REAL, Apply, Const, Expr, Kind, Select
+from .ir import BOOL, ERROR, INT, REAL, Apply, Const, Expr, Kind, Range, Select, dim_term
 
 MAX_BITS = 4096
 _EXACT = {"add": add, "sub": sub, "mul": mul}
@@ -53,6 +53,12 @@ def apply_all(op: str, terms: Sequence[Expr]) -> Expr:
     for term in terms[1:]:
         total = apply(op, (total, term))
     return total
+
+
+def clamp(place: Expr, span: Range) -> Expr:
+    """A place moved to the nearest one of a range."""
+    last = dim_term(span.stops[0] - 1)
+    return apply("max", (apply("min", (place, last)), dim_term(span.starts[0])))
 
 
 def _is_natural(term: Expr) -> bool:

@@ -384,6 +384,12 @@ def _digamma(x: Value) -> Value:
     return mp.nan if mp.isint(x) and x <= 0 else _total(mp.digamma)(x)
 
 
+def _trigamma(x: Value) -> Value:
+    if mp.isinf(x):
+        return mp.mpf(0) if x > 0 else mp.nan
+    return mp.inf if mp.isint(x) and x <= 0 else _total(lambda t: mp.polygamma(1, t))(x)
+
+
 def _scaled_bessel(order: int) -> Callable[[Value], Value]:
     def value(x: Value) -> Value:
         if mp.isinf(x):
@@ -441,6 +447,7 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "log_ndtr": _log_ndtr,
     "lgamma": _lgamma,
     "digamma": _digamma,
+    "trigamma": _trigamma,
     "bessel_i0e": _scaled_bessel(0),
     "bessel_i1e": _scaled_bessel(1),
     "floor": lambda x: _integral(x, mp.floor),

@@ -154,13 +154,15 @@ AnyIndex = TypeVar("AnyIndex", bound=Index)
 class Tensor:
     """An input or a param: its axes in order and the kind of its elements.
 
-    `axes` is `()` for a scalar, `(Axis("..."),)` for an input declared without axes.
+    `axes` is `()` for a scalar, `(Axis("..."),)` for an input declared without axes. By its domain
+    (simplex, one_hot) it may sum to 1 along an axis.
     """
 
     name: str
     axes: tuple[Axis, ...]
     kind: Kind = REAL
     is_param: bool = False
+    sums_to_one: Axis | None = None
 
 
 # --- terms ----------------------------------------------------------------------------------------

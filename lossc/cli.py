@@ -1,4 +1,4 @@
-"""The command line: `lossc check`, `fmt`, `show`, `eval`, `list`, `explain`.
+"""The command line: `lossc check`, `fmt`, `show`, `eval`, `grad-check`, `list`, `explain`.
 
 Exit codes: 0 good, 1 findings, 2 usage or unreadable input.
 """
@@ -27,10 +27,11 @@ COMMANDS = {
     "fmt": ("fmt", "set files in the canonical layout"),
     "show": ("show", "a formula and its types, as LaTeX, or at a stage of the compiler"),
     "eval": ("evaluate", "the loss on the data of a file"),
+    "grad-check": ("gradcheck", "the gradient against independent oracles"),
     "list": ("library", "the losses of the standard library"),
     "explain": ("explain", "a diagnostic, with a wrong and a right example"),
 }
-LATER = ("grad-check", "accuracy", "audit", "diff", "verify")
+LATER = ("accuracy", "audit", "diff", "verify")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -18,6 +18,8 @@ from lossc.dsl.printer import print_item
 from lossc.dsl.source import Source
 
 if TYPE_CHECKING:
+    from lossc.compiler.gradcheck.report import GradientReport
+
     from .runtime import Runtime, Task
 
 
@@ -117,6 +119,27 @@ class Loss:
 
         return Formula(print_item(self._checked.item), latex(self._checked.item))
 
+    def gradient(self, wrt: str) -> Formula:
+        """The derivative in an input or param, as a `def` that compiles and as LaTeX.
+
+        Its axes are those of the input. Raises ArgumentError for a name that the loss has not.
+        """
+        from lossc.compiler.emit.to_latex import latex
+        from lossc.compiler.emit.to_source import as_function
+        from lossc.compiler.passes.differentiate import differentiate
+
+        known = [*self._checked.inputs, *self._checked.params]
+        if wrt not in known:
+            raise self._unknown(wrt, known)
+        derived = differentiate(self._checked.program, wrt)
+        defaults = {p.name: p.default for p in self._checked.item.params} | dict(
+            self._checked.hidden
+        )
+        kinds = (ast.DomainEntry, ast.ConditionEntry, ast.DescriptionEntry)
+        domains = [e for e in self._checked.item.where if isinstance(e, kinds)]
+        item = as_function(derived, defaults, domains, f"d_{self.name}_d_{wrt}")
+        return Formula(print_item(item), latex(item))
+
     def sources(self) -> list[Source]:
         """The file of the loss and all files that it uses."""
         return list(self._checked.unit.sources())
@@ -172,6 +195,21 @@ class Loss:
         Raises ArgumentError with the first value outside and its place.
         """
         self._validate(*self._bind(args, kwargs))
+
+    def check_gradient(
+        self, wrt: str | Iterable[str] | None = None, *, seed: int = 0, seconds: float = 12.0
+    ) -> GradientReport:
+        """The derived gradient beside SymPy's, differences, and TensorFlow's automatic one.
+
+        They are compared at random points, at edges of domains, and on and beside kinks, for axes
+        as short as they can be. `wrt` is a name or several, of inputs or params; by default all
+        real ones. What does not fit into `seconds` is left out, and the report says so. A
+        disagreement raises nothing: see `ok` and str() of the report.
+        """
+        from lossc.compiler.gradcheck.run import check_gradient
+
+        names = None if wrt is None else self._wrt(wrt, ())
+        return check_gradient(self._checked, names, seed, seconds)
 
     def keras(
         self, *, reduction: str | None = "auto", name: str | None = None, dtype: Any = None,

@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from lossc.compiler.check import Checked, specialise
 from lossc.compiler.elaborate.declare import Default, Input, Param
-from lossc.compiler.emit.to_tf import compute_dtype, emit
+from lossc.compiler.emit.gradient import differentiable, value_and_gradients
+from lossc.compiler.emit.to_tf import compute_dtype
 from lossc.compiler.ir import BOOL, INT, PACK, REAL, Program
-from lossc.compiler.pipeline import prepare
 from lossc.compiler.separate import separate
 from lossc.compiler.sizes import fit
 from lossc.dsl.diagnostics import ArgumentError, Diagnostic, Label, LosscError
@@ -162,18 +162,14 @@ class Runtime:
         """The Python function that builds the graph of a task."""
         names = [t.name for t in (*checked.program.inputs, *checked.program.params)]
         forward = self.forward(task.what, checked)
+        both = value_and_gradients(checked.program, task.wrt)
 
         def value(*tensors: tf.Tensor) -> tf.Tensor:
             return forward(dict(zip(names, tensors, strict=True)))
 
         def value_and_grad(*tensors: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
             named = dict(zip(names, tensors, strict=True))
-            watched = {n: named[n] for n in task.wrt}
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(watched)
-                result = forward(named)
-            zero = tf.UnconnectedGradients.ZERO
-            return result, tape.gradient(result, watched, unconnected_gradients=zero)
+            return both(named)
 
         return value_and_grad if task.wrt else value
 
@@ -213,7 +209,7 @@ def not_separable(checked: Checked) -> Diagnostic:
 
 def _unpacked(program: Program) -> Callable[[Mapping[str, tf.Tensor]], tf.Tensor]:
     """The emitter's function, with `...` of the result in the shape that it stands for."""
-    build = emit(prepare(program))
+    build = differentiable(program)
     places = [k for k, s in enumerate(program.axes) if s.name == PACK]
     if not places:
         return build

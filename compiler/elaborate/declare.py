@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from lossc.dsl import ast
@@ -88,9 +88,10 @@ def declare(item: Head, unit: Unit, run: Run, overrides: Mapping[str, Default]) 
     meanings = _domains(item, inputs, scope, run)
     text = _descriptions(item)
     kinds = {n: m.kind for n, (m, _) in meanings.items()}
-    values |= {
-        i.name: _tensor_value(i, i.axes, axes, kinds.get(i.name, REAL), False) for i in inputs
-    }
+    for i in inputs:
+        value = _tensor_value(i, i.axes, axes, kinds.get(i.name, REAL), False)
+        one = _total(meanings[i.name][0]) if i.name in meanings else None
+        values[i.name] = replace(value, tensor=replace(value.tensor, sums_to_one=one))
     for p in item.params:
         values[p.name] = _with_kind(values[p.name], kinds.get(p.name))
     named = [i for i in inputs if i.axes]
@@ -264,6 +265,11 @@ def _param_value(
         run.fail("E0213", decl.default.span, f"`{decl.name}` has no axis for a list", help=help)
     kind = BOOL if isinstance(default, bool) else REAL
     return _tensor_value(decl, decl.axes, axes, kind, True)
+
+
+def _total(meaning: dom.Domain | None) -> Axis | None:
+    """The axis along which a domain says that values sum to 1."""
+    return meaning.axis if isinstance(meaning, (dom.Simplex, dom.OneHot)) else None
 
 
 def _with_kind(value: Value, kind: Kind | None) -> Value:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lossc.dsl import ast
 
 from ..affine import Affine, Slot, affine, all_slots, as_term, extent
-from ..fold import apply, apply_all, conjunction, select
+from ..fold import apply, apply_all, clamp, conjunction, select
 from ..ir import ERROR, Access, Along, Axis, Dim, Expr, Index, Size, Symbol, dim_term, rebuild
 from .access import base_value, named_places, places_of
 from .run import FAILED, Run, pending
@@ -104,8 +104,6 @@ def _clamped(term: Expr) -> Expr | None:
     if isinstance(term, Access):
         return Access(term.tensor, term.slots, padded=True)
     if isinstance(term, Along) and affine(term.at) is not None and term.at.free:
-        span = term.index.range
-        last = dim_term(span.stops[0] - 1)
-        at = apply("max", (apply("min", (term.at, last)), dim_term(span.starts[0])))
+        at = clamp(term.at, term.index.range)
         return Along(term.op, term.index, term.body, at, term.filter)
     return None

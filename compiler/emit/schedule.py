@@ -66,7 +66,9 @@ class Step:
 
     `exact` asks for an integer in int64 (for a slot, or a comparison of integers); `fixed` tells
     that no tensor takes part; `slots` is set for what reads places of an array; `product` for a
-    contraction, whose `args` are its factors.
+    contraction, whose `args` are its factors. `same` is the step of the same array under other
+    names of its axes, where there is one: equal arrays are made once, so that they are equal to the
+    last bit, as the slopes of max and min need.
     """
 
     term: Expr
@@ -76,6 +78,7 @@ class Step:
     fixed: bool = False
     slots: tuple[Slot, ...] = ()
     product: Product | None = None
+    same: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +98,23 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps of a program; the last one makes its value."""
+    """The steps of one or more programs over the same tensors, and the step of each one's value."""
 
-    program: Program
+    programs: tuple[Program, ...]
     steps: tuple[Step, ...]
+    outputs: tuple[int, ...]
 
     def __str__(self) -> str:
         return "\n".join(f"%{k}{_axes(s)} = {_describe(s)}" for k, s in enumerate(self.steps))
 
 
-def schedule(program: Program) -> Plan:
-    """The plan of a program."""
+def schedule(*programs: Program) -> Plan:
+    """The plan of one or more programs over the same tensors; what they share is done once."""
     planner = _Planner()
-    planner.plan(program.value)
-    return Plan(program, tuple(planner.steps))
+    for program in programs:
+        planner.plan(program.value)
+    outputs = tuple(planner.done[planner.key(p.value, False)] for p in programs)
+    return Plan(programs, tuple(planner.steps), outputs)
 
 
 def merge(groups: Iterable[Sequence[Index]]) -> tuple[Index, ...]:
@@ -145,6 +151,7 @@ class _Planner:
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.done: dict[tuple[Expr, bool], int] = {}
+        self.known: dict[object, int] = {}
 
     def plan(self, root: Expr) -> None:
         """Add the steps of a term and of all that it needs, parts before wholes."""
@@ -171,7 +178,59 @@ class _Planner:
         slots = self.slots(term, list(args))
         step = replace(step, slots=slots)
         self.done[key] = len(self.steps)
-        self.steps.append(replace(step, axes=self.axes(step)))
+        self.steps.append(self.once(replace(step, axes=self.axes(step))))
+
+    def once(self, step: Step) -> Step:
+        """The step, or the same array under other names if it is made already."""
+        numbers: dict[Index, int] = {}
+        shape = self.shape(step, numbers)
+        shape = (*shape, tuple(str(span_of(i)) for i in numbers))
+        twin = self.known.setdefault(shape, len(self.steps))
+        if twin == len(self.steps):
+            return step
+        return replace(step, axes=self.renamed(self.steps[twin], numbers), same=twin)
+
+    def renamed(self, twin: Step, numbers: dict[Index, int]) -> tuple[Index, ...]:
+        """The axes of another step of the same shape, under this one's names."""
+        others: dict[Index, int] = {}
+        self.shape(twin, others)
+        names = {number: index for index, number in numbers.items()}
+        return tuple(names[others[i]] for i in twin.axes)
+
+    def shape(self, step: Step, numbers: dict[Index, int]) -> tuple[object, ...]:
+        """All that makes an array, its indices as numbers in order of appearance."""
+
+        def number(index: Index) -> int:
+            return numbers.setdefault(index, len(numbers))
+
+        def array(k: int) -> tuple[int, tuple[int, ...]]:
+            same = self.steps[k].same
+            return (k if same is None else same), tuple(number(i) for i in self.steps[k].axes)
+
+        def slot(s: Slot) -> tuple[object, ...]:
+            if isinstance(s, Slice):
+                return "slice", number(s.index), s.offset, s.sign
+            return ("pick", s.offset) if isinstance(s, Pick) else ("gather", *array(s.step))
+
+        term, product = step.term, step.product
+        inputs = tuple(array(k) for k in step.args)
+        slots = tuple(slot(s) for s in step.slots)
+        own: tuple[object, ...] = ()
+        match term:
+            case Const() | Size():
+                own = (term,)
+            case Position():
+                own = (number(term.index),)
+            case Access():
+                own = (term.tensor, term.padded)
+            case Apply():
+                own = (term.op, term.result)
+            case Reduce():
+                own = (term.op, term.result, term.filter is None, *map(number, term.indices))
+            case Along():
+                own = (term.op, term.filter is None, number(term.index))
+        factors = product and (len(product.factors), len(product.times), product.negative)
+        return (type(term), own, inputs, slots, step.exact, step.fixed, factors)
 
     def is_fixed(self, term: Expr, args: tuple[int, ...]) -> bool:
         return not isinstance(term, Access) and all(self.steps[a].fixed for a in args)
@@ -333,6 +392,8 @@ def _name(index: Index) -> str:
 
 
 def _describe(step: Step) -> str:
+    if step.same is not None:
+        return f"%{step.same}"
     args = ", ".join(f"%{a}" for a in step.args)
     match step.term:
         case Const(value=value):

@@ -292,6 +292,10 @@ def _hypot(x: Tensor, y: Tensor) -> Any:
     return value, slope
 
 
+def _trigamma(x: Tensor) -> Tensor:
+    return tf.math.polygamma(tf.ones_like(x), x)
+
+
 FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "power": power,
     "sqrt": sqrt,
@@ -306,6 +310,7 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "erfc": _in_double(tf.math.erfc),
     "lgamma": _in_double(tf.math.lgamma),
     "digamma": _in_double(tf.math.digamma),
+    "trigamma": _in_double(_trigamma),
     "logaddexp": _logaddexp,
     "xlogy": _xlogy,
     "hypot": _hypot,

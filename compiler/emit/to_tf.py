@@ -67,12 +67,18 @@ def emit(program: Program) -> Callable[[Mapping[str, Tensor]], Tensor]:
     Its value's dims are `program.axes`, an axis "..." flattened. It works eagerly, in a graph and
     under XLA, with known and unknown lengths of axes; a tensor whose shape does not fit fails.
     """
-    plan = schedule(program)
+    every = emit_all(program)
+    return lambda tensors: every(tensors)[0]
 
-    def run(tensors: Mapping[str, Tensor]) -> Tensor:
-        return _Run(plan, tensors).value()
 
-    function: Callable[[Mapping[str, Tensor]], Tensor]
+def emit_all(*programs: Program) -> Callable[[Mapping[str, Tensor]], list[Tensor]]:
+    """Several programs over the same tensors as one function, which does once what they share."""
+    plan = schedule(*programs)
+
+    def run(tensors: Mapping[str, Tensor]) -> list[Tensor]:
+        return _Run(plan, tensors).run()
+
+    function: Callable[[Mapping[str, Tensor]], list[Tensor]]
     function = tf.autograph.experimental.do_not_convert(run)
     return function
 
@@ -87,7 +93,7 @@ class _Run:
     """One run of a plan: the lengths of the axes, and the values of the steps so far."""
 
     def __init__(self, plan: Plan, tensors: Mapping[str, Tensor]) -> None:
-        program = plan.program
+        program = plan.programs[0]
         self.plan = plan
         self.values: list[Value] = []
         self.ranges: dict[Range, tuple[Length, Length]] = {}
@@ -99,14 +105,18 @@ class _Run:
         lengths = {t.name: self.measure(t, given[t.name]) for t in present}
         self.tensors = {t.name: self.arrange(t, given[t.name], lengths[t.name]) for t in present}
 
-    def value(self) -> Tensor:
-        """The value of the program, its dims in the order that the program asks for."""
+    def run(self) -> list[Tensor]:
+        """The value of each program, its dims in the order that the program asks for."""
         for step in self.plan.steps:
-            self.values.append(self.make(step))
-        last, axes = self.plan.steps[-1], self.plan.program.axes
-        value = self.values[-1]
-        value = value if last.term.kind == BOOL else self.real(value)
-        return self.spread(value, last.axes, axes)
+            self.values.append(self.make(step) if step.same is None else self.values[step.same])
+        return [
+            self.value(self.values[k], self.plan.steps[k], p.axes)
+            for k, p in zip(self.plan.outputs, self.plan.programs, strict=True)
+        ]
+
+    def value(self, value: Value, step: Step, axes: Axes) -> Tensor:
+        value = value if step.term.kind == BOOL else self.real(value)
+        return self.spread(value, step.axes, axes)
 
     def make(self, step: Step) -> Value:
         """The value of one step."""

@@ -308,4 +308,9 @@ KINDS: tuple[Code, ...] = (
         "mean(if y > 0 then yhat else yhat > 0)\n",
         "mean(if y > 0 then yhat else indicator(yhat > 0))\n",
     ),
+    Code(
+        "E0407",
+        "a derivative that the language cannot say",
+        "Third derivatives of lgamma need functions that it does not have.",
+    ),
 )

@@ -39,6 +39,7 @@ ORACLE: dict[str, Callable[..., Any]] = {
     "softplus": lambda x: np.logaddexp(0, x), "relu": lambda x: np.maximum(x, 0), "erf": sp.erf,
     "erfc": sp.erfc, "ndtr": sp.ndtr, "log_ndtr": sp.log_ndtr,
     "lgamma": sp.gammaln, "digamma": lambda x: np.where(x == 0, np.nan, sp.digamma(x)),
+    "trigamma": lambda x: sp.polygamma(1, x),
     "bessel_i0e": sp.i0e, "bessel_i1e": sp.i1e, "floor": np.floor, "ceil": np.ceil,
     "round": np.round, "clip": np.clip, "logaddexp": np.logaddexp, "xlogy": sp.xlogy,
     "hypot": np.hypot, "isnan": np.isnan, "isfinite": np.isfinite, "min": np.minimum,
@@ -48,7 +49,13 @@ ORACLE: dict[str, Callable[..., Any]] = {
 
 POINTS = (-30.0, -5.5, -1.0, -0.75, -1e-3, -1e-7, 0.0, 1e-9, 0.01, 0.3, 0.5, 0.51, 1.0, 1.5, 2.0,
           3.25, 10.0, 40.0)  # fmt: skip
-LOOSE = {"lgamma": 40, "digamma": 40, "log_ndtr": 50, "ndtr": 400}  # SciPy's own error
+LOOSE = {
+    "lgamma": 40,
+    "digamma": 40,
+    "trigamma": 40,
+    "log_ndtr": 50,
+    "ndtr": 400,
+}  # SciPy's own error
 ULPS = {"float32": 8, "float64": 24}
 TAIL = {"ndtr": 400}  # the last place of x / sqrt(2) weighs x^2 times
 

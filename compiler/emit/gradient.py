@@ -1,0 +1,117 @@
+"""A program whose TensorFlow gradient is the derived one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import tensorflow as tf
+
+from ..ir import PACK, REAL, Program
+from ..ir import Tensor as Input
+from ..passes.differentiate import SEED, differentiate
+from ..pipeline import prepare
+from .schedule import schedule
+from .to_tf import emit, emit_all
+
+# TensorFlow's kernels take at most so many axes; nested windows can need more in the derivative.
+WIDEST = 8
+
+Tensor = Any
+Build = Callable[[Mapping[str, Tensor]], Tensor]
+
+
+def differentiable(program: Program) -> Build:
+    """The program as a function of its tensors, by name, under its own gradient.
+
+    The gradient is built of plain ops too, and only when asked for; a second derivative is
+    TensorFlow's of the first.
+    """
+    forward = emit(program)
+    names = [t.name for t in (*program.inputs, *program.params)]
+
+    @cache
+    def backward(name: str) -> Build:
+        return gradient(program, name)
+
+    def build(tensors: Mapping[str, Tensor]) -> Tensor:
+        @tf.custom_gradient  # type: ignore[untyped-decorator]
+        def run(*values: Tensor) -> Any:
+            named = dict(zip(names, values, strict=True))
+
+            def slopes(upstream: Tensor) -> list[Tensor | None]:
+                given = {**named, SEED: upstream}
+                return [backward(n)(given) if is_smooth(program, n, x) else None
+                        for n, x in named.items()]  # fmt: skip
+
+            return forward(named), slopes
+
+        return run(*(tensors[n] for n in names))
+
+    return build
+
+
+def is_smooth(program: Program, name: str, value: Tensor) -> bool:
+    """Whether a gradient with respect to a tensor makes sense: real by domain and by dtype."""
+    tensor = _find(program, name)
+    return tensor.kind == REAL and value.dtype.is_floating
+
+
+def value_and_gradients(
+    program: Program, names: Sequence[str]
+) -> Callable[[Mapping[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]:
+    """A scalar program with its derivatives by name, in one graph that shares their work."""
+    derived = {n: differentiate(program, n) for n in names}
+    wide = [n for n, d in derived.items() if _width(d) > WIDEST]
+    rest = [n for n in names if n not in wide]
+    build = emit_all(program, *(derived[n] for n in rest))
+    taped = {n: _taped(program, n) for n in wide}
+
+    def run(tensors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        value, *slopes = build(tensors)
+        made = {n: _as_input(program, n, x, tensors) for n, x in zip(rest, slopes, strict=True)}
+        made |= {n: run_taped(tensors) for n, run_taped in taped.items()}
+        return value, {n: made[n] for n in names}
+
+    return run
+
+
+def gradient(program: Program, name: str) -> Build:
+    """The derivative of `sum(upstream * value)` in one tensor, in its shape and dtype."""
+    derived = prepare(differentiate(program, name, seeded=True))
+    if _width(derived) > WIDEST:
+        return _taped(program, name)
+    build = emit(derived)
+    return lambda tensors: _as_input(program, name, build(tensors), tensors)
+
+
+def _width(program: Program) -> int:
+    return max(len(step.axes) for step in schedule(program).steps)
+
+
+def _as_input(program: Program, name: str, value: Tensor, tensors: Mapping[str, Tensor]) -> Tensor:
+    """A derivative in the shape and dtype of the tensor that it is of."""
+    target = tensors[name]
+    value = tf.cast(value, target.dtype)
+    packed = any(a.name == PACK for a in _find(program, name).axes)
+    return tf.reshape(value, tf.shape(target)) if packed else value
+
+
+def _taped(program: Program, name: str) -> Build:
+    """TensorFlow's own derivative of the guarded program."""
+    build = emit(prepare(program))
+
+    def run(tensors: Mapping[str, Tensor]) -> Tensor:
+        target, upstream = tensors[name], tensors.get(SEED)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(target)
+            value = build(tensors)
+        zero = tf.UnconnectedGradients.ZERO
+        return tape.gradient(value, target, upstream, unconnected_gradients=zero)
+
+    return run
+
+
+def _find(program: Program, name: str) -> Input:
+    return next(t for t in (*program.inputs, *program.params) if t.name == name)

@@ -1,0 +1,1 @@
+"""The derived gradient of a loss against independent oracles."""

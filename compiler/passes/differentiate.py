@@ -1,0 +1,380 @@
+"""Reverse mode on the index IR: the derivative of a program as another program.
+
+Each term's adjoint is a term over the same indices. Terms are visited from the value down, each
+after all that it stands in, so that its adjoint is complete; a reduction is opened with fresh
+indices first, so that no index is ever captured. At an access the adjoint is carried to the
+tensor's own axes: the indices that the slots determine are solved for, the others are summed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from heapq import heappop, heappush
+from itertools import count
+
+from ..affine import Affine, affine, as_term, extent
+from ..fold import apply, clamp, conjunction
+from ..ir import (
+    INT,
+    REAL,
+    Access,
+    Along,
+    Apply,
+    Axis,
+    Bound,
+    Const,
+    Dim,
+    Expr,
+    Index,
+    Position,
+    Program,
+    Range,
+    Reduce,
+    Select,
+    Symbol,
+    Tensor,
+    along,
+    dim_term,
+    postorder,
+    rebuild,
+    reduce,
+    substitute,
+)  # fmt: skip
+from .simplify import ONE, ZERO, chosen, minus, over, plus, times
+from .slopes import slope
+
+SEED = "upstream"
+
+
+def differentiate(program: Program, wrt: str, seeded: bool = False) -> Program:
+    """The derivative of a program's value in one of its inputs or params.
+
+    Its axes are the tensor's own, in order. With `seeded`, or where the value has axes, the program
+    has a further input "upstream" of the value's axes, and the result is the derivative of
+    `sum(upstream * value)`. What reaches the value only through comparisons, rounding, argmax or
+    stop_gradient has derivative 0.
+    """
+    tensor = next(t for t in (*program.inputs, *program.params) if t.name == wrt)
+    seed: Expr = ONE
+    inputs = program.inputs
+    if seeded or program.axes:
+        upstream = Tensor(SEED, tuple(s.axis for s in program.axes if s.axis is not None))
+        seed = Access(upstream, tuple(Position(s) for s in program.axes))
+        inputs = (*inputs, upstream)
+    value = rebuild(program.value, _without_clip)
+    gradient, axes = _Backward(tensor).run(value, seed)
+    return replace(
+        program, name=f"d_{program.name}_d_{wrt}", inputs=inputs, value=gradient, axes=axes
+    )
+
+
+def _without_clip(term: Expr) -> Expr | None:
+    """Write clip as min and max, whose rule for ties is the rule of clip."""
+    if not (isinstance(term, Apply) and term.op == "clip"):
+        return None
+    x, low, high = (rebuild(a, _without_clip) for a in term.args)
+    return apply("min", (apply("max", (x, low)), high))
+
+
+@dataclass
+class _Backward:
+    """One backward sweep: the adjoints so far, and the terms still to visit, highest first."""
+
+    tensor: Tensor
+    adjoints: dict[Expr, Expr] = field(default_factory=dict)
+    heights: dict[Expr, int] = field(default_factory=dict)
+    active: dict[Expr, bool] = field(default_factory=dict)
+    ranges: dict[Index, Range] = field(default_factory=dict)
+    queue: list[tuple[int, int, Expr]] = field(default_factory=list)
+    uid: Iterator[int] = field(default_factory=lambda: count(1 << 20))
+
+    def run(self, value: Expr, seed: Expr) -> tuple[Expr, tuple[Symbol, ...]]:
+        """The gradient and its axes."""
+        self.survey(value)
+        targets = tuple(self.fresh(Range.of(a), a.name, a) for a in self.tensor.axes)
+        total: Expr = ZERO
+        self.add(value, seed, frozenset())
+        while self.queue:
+            _, _, term = heappop(self.queue)
+            adjoint = self.adjoints[term]
+            if isinstance(term, Access):
+                if term.tensor == self.tensor:
+                    total = plus(total, self.place(term, adjoint, targets))
+            else:
+                self.visit(term, adjoint)
+        return self.finish(total, targets)
+
+    def finish(self, total: Expr, targets: tuple[Symbol, ...]) -> tuple[Expr, tuple[Symbol, ...]]:
+        """The gradient over the tensor's own axes; one that comes twice is told apart."""
+        axes: list[Symbol] = []
+        for target in targets:
+            twins = sum(a.axis == target.axis for a in axes)
+            axes.append(Symbol(target.name, target.axis, twins))
+        moved = {old: Position(new) for old, new in zip(targets, axes, strict=True)}
+        return substitute(rebuild(total, _tidy), moved), tuple(axes)
+
+    # --- bookkeeping ----------------------------------------------------------------------------
+
+    def survey(self, root: Expr) -> None:
+        """Note the height of each term, and whether the tensor is in it."""
+        for term in postorder(root):
+            if term not in self.heights:
+                self.heights[term] = 1 + max((self.heights[p] for p in term.parts), default=0)
+                own = isinstance(term, Access) and term.tensor == self.tensor
+                self.active[term] = own or any(self.active[p] for p in term.parts)
+
+    def fresh(self, span: Range, name: str, axis: Axis | None = None) -> Symbol:
+        """A new open index."""
+        symbol = Symbol(name, axis, next(self.uid))
+        self.ranges[symbol] = span
+        return symbol
+
+    def range_of(self, index: Index) -> Range:
+        """The range of an open index."""
+        if index not in self.ranges and isinstance(index, Symbol) and index.axis is not None:
+            self.ranges[index] = Range.of(index.axis)
+        return self.ranges[index]
+
+    def add(self, term: Expr, adjoint: Expr, around: frozenset[Index]) -> None:
+        """Add to a term's adjoint, summed over the indices around that the term lacks."""
+        if not self.active[term] or term.kind != REAL or adjoint == ZERO:
+            return
+        adjoint = self.summed(adjoint, around - term.free)
+        if term not in self.adjoints:
+            heappush(self.queue, (-self.heights[term], next(self.uid), term))
+        self.adjoints[term] = plus(self.adjoints.get(term, ZERO), adjoint)
+
+    def summed(self, term: Expr, over_: frozenset[Index]) -> Expr:
+        """The sum over some open indices; a branch that is 0 otherwise becomes the filter."""
+        if not over_ or term == ZERO:
+            return term
+        if isinstance(term, Access) and _total(term) in over_:
+            return self.summed(ONE, over_ - {_total(term)})
+        spans = {i: self.range_of(i) for i in over_}
+        if isinstance(term, Select) and term.other == ZERO:
+            return reduce("sum", spans, term.then, term.condition)
+        if isinstance(term, Apply) and term.op == "neg":
+            return minus(self.summed(term.args[0], over_))
+        if isinstance(term, Apply) and term.op == "div" and not term.args[1].free & over_:
+            return over(self.summed(term.args[0], over_), term.args[1])
+        return reduce("sum", spans, term)
+
+    # --- rules ----------------------------------------------------------------------------------
+
+    def visit(self, term: Expr, adjoint: Expr) -> None:
+        """Pass a term's adjoint on to its parts."""
+        match term:
+            case Apply(op="stop_gradient"):
+                return
+            case Apply():
+                for k, arg in enumerate(term.args):
+                    if self.active[arg]:
+                        self.add(arg, times(adjoint, slope(term, k)), term.free)
+            case Select():
+                c = term.condition
+                self.add(term.then, chosen(c, adjoint, ZERO), term.free)
+                self.add(term.other, chosen(apply("not", (c,)), adjoint, ZERO), term.free)
+            case Reduce():
+                self.visit_reduce(term, adjoint)
+            case Along():
+                self.visit_along(term, adjoint)
+
+    def visit_reduce(self, term: Reduce, adjoint: Expr) -> None:
+        """Through a reduction, opened with fresh indices."""
+        if term.op in ("argmax", "argmin", "any", "all", "count"):
+            return
+        opened = {b: self.fresh(b.range, b.name) for b in term.indices}
+        body, kept = self.opened(term.body, term.filter, opened)
+        part = times(adjoint, self.reduction_slope(term, body, kept, opened))
+        if kept is not None:
+            part = chosen(kept, part, ZERO)
+        self.add(body, part, term.free | frozenset(opened.values()))
+
+    def opened(
+        self, body: Expr, filter: Expr | None, indices: Mapping[Bound, Symbol]
+    ) -> tuple[Expr, Expr | None]:
+        """Body and filter over fresh indices."""
+        moved = {b: Position(s) for b, s in indices.items()}
+        inside = substitute(body, moved)
+        self.survey(inside)
+        return inside, substitute(filter, moved) if filter is not None else None
+
+    def reduction_slope(
+        self, term: Reduce, body: Expr, kept: Expr | None, opened: Mapping[Bound, Symbol]
+    ) -> Expr:
+        """The derivative of a reduction's value in its body at the opened indices."""
+
+        def again(op: str, inner: Expr) -> Expr:
+            """Another reduction over the same places."""
+            spans = dict(self.spans(opened))
+            result = "int" if op == "count" else REAL
+            return reduce(op, spans, inner, kept, result)
+
+        places = again("count", Const(True)) if kept is not None else self.places(opened)
+        match term.op:
+            case "sum":
+                return ONE
+            case "mean":
+                return over(ONE, places)
+            case "logsumexp":
+                return apply("exp", (apply("sub", (body, term)),))
+            case "max" | "min":
+                ties = apply("eq", (body, term))
+                return chosen(ties, over(ONE, again("count", ties)), ZERO)
+            case "norm1":
+                return apply("sign", (body,))
+            case "norm":
+                return chosen(apply("ne", (term, ZERO)), over(body, term), ZERO)
+            case "var" | "std":
+                spread = apply("sub", (body, again("mean", body)))
+                if term.op == "var":
+                    return over(times(Const(Fraction(2)), spread), places)
+                share = over(spread, times(places, term))
+                return chosen(apply("ne", (term, ZERO)), share, ZERO)
+            case "prod":
+                return self.others(body, kept, opened)
+        raise NotImplementedError(term.op)
+
+    def spans(self, opened: Mapping[Bound, Symbol]) -> Iterator[tuple[Index, Range]]:
+        """The opened indices with their ranges."""
+        return ((s, self.ranges[s]) for s in opened.values())
+
+    def places(self, opened: Mapping[Bound, Symbol]) -> Expr:
+        """The number of places of a reduction without a filter."""
+        total: Expr = ONE
+        for _, span in self.spans(opened):
+            if len(span.starts) == len(span.stops) == 1:
+                total = times(total, dim_term(span.stops[0] - span.starts[0]))
+            else:
+                inner = Symbol("i", None, next(self.uid))
+                total = times(total, reduce("count", {inner: span}, Const(True), None, "int"))
+        return total
+
+    def others(self, body: Expr, kept: Expr | None, opened: Mapping[Bound, Symbol]) -> Expr:
+        """The product of the body at all other places."""
+        twins = {s: self.fresh(self.ranges[s], s.name) for s in opened.values()}
+        moved = {s: Position(t) for s, t in twins.items()}
+        same = conjunction(apply("eq", (Position(s), Position(t))) for s, t in twins.items())
+        elsewhere = apply("not", (same,))
+        if kept is not None:
+            elsewhere = apply("and", (elsewhere, substitute(kept, moved)))
+        spans: dict[Index, Range] = {t: self.ranges[t] for t in twins.values()}
+        return reduce("prod", spans, substitute(body, moved), elsewhere)
+
+    def visit_along(self, term: Along, adjoint: Expr) -> None:
+        """Through a scan or a sort: from the places read to the place that is opened."""
+        if term.op in ("rank", "argsort"):
+            return
+        here = self.fresh(term.index.range, term.index.name)
+        body, kept = self.opened(term.body, term.filter, {term.index: here})
+        place: Expr = Position(here)
+        if term.op == "sort":
+            span = term.index.range
+            place = along("rank", here, span, body, place, kept)
+            if span.starts[0] != Dim():
+                place = apply("add", (place, dim_term(span.starts[0])))
+        reached = apply("eq" if term.op == "sort" else "ge", (term.at, place))
+        part = adjoint
+        if term.op == "logcumsumexp":
+            part = times(part, apply("exp", (apply("sub", (body, term)),)))
+        reached = reached if kept is None else apply("and", (kept, reached))
+        around = term.free | {here}
+        self.add(body, chosen(reached, part, ZERO), frozenset(around))
+
+    # --- accesses -------------------------------------------------------------------------------
+
+    def place(self, term: Access, adjoint: Expr, targets: tuple[Symbol, ...]) -> Expr:
+        """An access's adjoint at each place of the tensor's own axes."""
+        solved: dict[Index, Expr] = {}
+        conditions: list[Expr] = []
+        for slot, target in zip(term.slots, targets, strict=True):
+            self.solve(substitute(slot, solved), target, targets, solved, conditions)
+        rest = frozenset(i for i in term.free if i not in solved)
+        partial = frozenset(i for i, e in solved.items() if not self.is_whole(i, e))
+        value = substitute(_padded(adjoint, partial), solved)
+        conditions = [substitute(_padded(c, partial), solved) for c in conditions]
+        return self.summed(chosen(conjunction(conditions), value, ZERO), rest)
+
+    def solve(
+        self, slot: Expr, target: Symbol, targets: tuple[Symbol, ...], solved: dict[Index, Expr],
+        conditions: list[Expr],
+    ) -> None:  # fmt: skip
+        """Find the index for which a slot reads the target's place, or ask that it does."""
+        form = affine(slot)
+        unknown = {} if form is None else form.indices
+        free = [i for i, n in unknown.items() if i not in targets and abs(n) == 1]
+        if form is None or not free:
+            conditions.append(apply("eq", (slot, Position(target))))
+            return
+        index = free[0]
+        sign = form.indices[index]
+        others = {i: n for i, n in form.indices.items() if i != index}
+        found = Affine(-form.dim, {target: 1}).plus(Affine(indices=others), -1).times(sign)
+        value = as_term(found)
+        for old in solved:
+            solved[old] = substitute(solved[old], {index: value})
+        solved[index] = value
+        conditions += self.inside(index, value)
+
+    def is_whole(self, index: Index, value: Expr) -> bool:
+        """Whether a value found for an index is another index of the same range."""
+        found = isinstance(value, Position) and value.index
+        return isinstance(found, Symbol) and self.range_of(found) == self.range_of(index)
+
+    def inside(self, index: Index, value: Expr) -> Iterator[Expr]:
+        """The conditions on which a value found for an index lies in its range."""
+        if self.is_whole(index, value):
+            return
+        span = self.range_of(index)
+        form = affine(value)
+        assert form is not None
+        for start in span.starts:
+            yield from self.at_least(form.plus(Affine(start), -1))
+        for stop in span.stops:
+            yield from self.at_least(Affine(stop - 1).plus(form, -1))
+
+    def at_least(self, form: Affine) -> Iterator[Expr]:
+        """The condition that a form is not negative, unless its index's own range says so."""
+        reach = extent(form, self.ranges)
+        if reach is not None and reach[0].is_const and reach[0].const >= 0:
+            return
+        positive = {i: n for i, n in form.indices.items() if n > 0}
+        negative = {i: -n for i, n in form.indices.items() if n < 0}
+        if positive:
+            yield apply(
+                "ge", (as_term(Affine(Dim(), positive)), as_term(Affine(-form.dim, negative)))
+            )
+        else:
+            yield apply("le", (as_term(Affine(Dim(), negative)), as_term(Affine(form.dim))))
+
+
+def _total(term: Access) -> Index | None:
+    """The index along which a tensor sums to 1 by its domain, where it stands alone in its slot."""
+    for slot, axis in zip(term.slots, term.tensor.axes, strict=True):
+        if axis == term.tensor.sums_to_one and isinstance(slot, Position):
+            others = [s for s in term.slots if s is not slot]
+            return None if any(slot.index in s.free for s in others) else slot.index
+    return None
+
+
+def _tidy(term: Expr) -> Expr | None:
+    """Places written small: `h` for `h - 1 + 1`."""
+    form = affine(term) if isinstance(term, Apply) and term.kind == INT else None
+    return as_term(form) if form is not None else None
+
+
+def _padded(term: Expr, partial: frozenset[Index]) -> Expr:
+    """A term whose accesses at some indices may be asked for places outside."""
+
+    def visit(t: Expr) -> Expr | None:
+        if not t.free & partial:
+            return t
+        if isinstance(t, Along) and t.at.free & partial:
+            kept = None if t.filter is None else _padded(t.filter, partial)
+            at = clamp(_padded(t.at, partial), t.index.range)
+            return Along(t.op, t.index, _padded(t.body, partial), at, kept)
+        return Access(t.tensor, t.slots, padded=True) if isinstance(t, Access) else None
+
+    return rebuild(term, visit) if partial else term
