@@ -124,20 +124,13 @@ class Loss:
 
         Its axes are those of the input. Raises ArgumentError for a name that the loss has not.
         """
+        from lossc.compiler.derive import derivative
         from lossc.compiler.emit.to_latex import latex
-        from lossc.compiler.emit.to_source import as_function
-        from lossc.compiler.passes.differentiate import differentiate
 
         known = [*self._checked.inputs, *self._checked.params]
         if wrt not in known:
             raise self._unknown(wrt, known)
-        derived = differentiate(self._checked.program, wrt)
-        defaults = {p.name: p.default for p in self._checked.item.params} | dict(
-            self._checked.hidden
-        )
-        kinds = (ast.DomainEntry, ast.ConditionEntry, ast.DescriptionEntry)
-        domains = [e for e in self._checked.item.where if isinstance(e, kinds)]
-        item = as_function(derived, defaults, domains, f"d_{self.name}_d_{wrt}")
+        item = derivative(self._checked, wrt)
         return Formula(print_item(item), latex(item))
 
     def sources(self) -> list[Source]:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from lossc.compiler.check import Checked
 
 HELP = "formula and types; or LaTeX, or a stage of the compiler"
-LATER = ("stable", "grad", "gradients")
-STAGES = ("tokens", "ast", "typed", "ir", *LATER, "plan", "hlo")
+LATER = ("stable",)
+STAGES = ("tokens", "ast", "typed", "ir", *LATER, "grad", "plan", "hlo")
 
 
 def add(parser: ArgumentParser) -> None:
@@ -72,7 +72,7 @@ def _show_all(losses: list[Checked], terminal: Terminal) -> None:
     if terminal.json:
         terminal.document([description(c) for c in losses])
         return
-    texts = [f"{description(c)['formula']}\n\n{types_text(c)}" for c in losses]
+    texts = [f"{description(c)['formula']}\n\n{types_text(c)}\n\n{_gradients(c)}" for c in losses]
     terminal.say("\n\n\n".join(texts))
 
 
@@ -83,7 +83,7 @@ def _show_stage(losses: list[Checked], args: Namespace, terminal: Terminal) -> N
         sizes = _sizes(args.size)
         _write([(c, optimized(c, sizes)) for c in losses], "text", terminal)
         return
-    maker = {"typed": _typed, "ir": _ir, "plan": _plan}[args.stage]
+    maker = {"typed": _typed, "ir": _ir, "grad": _gradients, "plan": _plan}[args.stage]
     _write([(c, maker(c)) for c in losses], "text", terminal)
 
 
@@ -115,11 +115,17 @@ def _ir(checked: Checked) -> str:
     return program_text(checked.program)
 
 
+def _gradients(checked: Checked) -> str:
+    from lossc.compiler.derive import derivative, real_inputs
+    from lossc.dsl.printer import print_item
+
+    return "\n\n".join(print_item(derivative(checked, n)).strip() for n in real_inputs(checked))
+
+
 def _plan(checked: Checked) -> str:
     from lossc.compiler.emit.schedule import schedule
-    from lossc.compiler.pipeline import prepare
 
-    return str(schedule(prepare(checked.program)))
+    return str(schedule(checked.program))
 
 
 def _sizes(given: list[str]) -> Mapping[str, int]:
