@@ -133,6 +133,11 @@ class Loss:
         item = derivative(self._checked, wrt)
         return Formula(print_item(item), latex(item))
 
+    def audit(self) -> Any:
+        """Report what the formula claims; not part of this version yet."""
+        message = "the audit is not part of this version yet"
+        raise LosscError(Diagnostic("E0802", message, help="a later version has it"))
+
     def sources(self) -> list[Source]:
         """The file of the loss and all files that it uses."""
         return list(self._checked.unit.sources())

@@ -22,6 +22,7 @@ from lossc.dsl.diagnostics import ArgumentError, Diagnostic, Label, LosscError
 from .defaults import to_numpy
 
 VALUE, PER_SAMPLE = "value", "per_sample"
+MOST_SHAPES = 512  # so many shapes are remembered as checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class Runtime:
         self.check(checked, tensors, values)
         trace = self.trace(task, checked, tensors, values)
         if not params and _signature(task, inputs) is not None and self.is_plain(tensors):
+            if len(self._fast) >= MOST_SHAPES:
+                self._fast.clear()
             self._fast[_signature(task, inputs)] = (trace, values)
         return trace(*tensors, *values)
 
@@ -169,7 +172,8 @@ class Runtime:
 
         def value_and_grad(*tensors: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
             named = dict(zip(names, tensors, strict=True))
-            return both(named)
+            value, gradients = both(named)
+            return (forward(named) if checked.program.axes else value), gradients
 
         return value_and_grad if task.wrt else value
 
@@ -254,6 +258,10 @@ def _is_float(dtype: Any) -> bool:
 
 def _as_array(decl: Input | Param, value: Any) -> tuple[Any, bool]:
     """A tensor or array, and whether it was plain Python, whose dtype gives way."""
+    if isinstance(value, (tf.SparseTensor, tf.RaggedTensor, tf.IndexedSlices)):
+        raise _bad_value(decl, f"it is a {type(value).__name__}, which is not dense")
+    if isinstance(value, np.ma.MaskedArray):
+        raise _bad_value(decl, "it is a masked array, and its mask would be lost")
     if tf.is_tensor(value) or isinstance(value, (tf.Variable, np.ndarray, np.generic)):
         _check_dtype(decl, value.dtype)
         return value, False

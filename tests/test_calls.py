@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import lossc
 from tests.golden import Case, cases
@@ -19,7 +20,16 @@ def ints(*shape: int) -> Any:
     return np.zeros(shape, np.int32)
 
 
-WORDS = {"ones": ones, "ints": ints, "array": np.array, "nan": np.nan, "a": ones(2)}
+MASKED = np.ma.masked_array([1.0, 2.0], mask=[True, False])
+WORDS = {
+    "masked": MASKED,
+    "sparse": tf.sparse.from_dense([1.0, 0.0]),
+    "ones": ones,
+    "ints": ints,
+    "array": np.array,
+    "nan": np.nan,
+    "a": ones(2),
+}
 
 
 @pytest.mark.parametrize("case", cases("calls"), ids=lambda case: case.id)

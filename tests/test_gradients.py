@@ -183,3 +183,13 @@ def test_a_gradient_of_half_precision_keeps_its_dtype() -> None:
     x = np.ones((2, 3), np.float16)
     _, grads = lossc.compile("mean((y - yhat)^2)").value_and_grad(x, 2 * x)
     assert grads["yhat"].dtype == tf.float16 and grads["yhat"].shape == (2, 3)
+
+
+def test_gradients_of_a_function_with_axes_are_those_of_its_sum() -> None:
+    function = lossc.compile("def share(x[a, b]) = x^2 / sum[b](x)")
+    x = np.arange(1.0, 7.0).reshape(2, 3)
+    value, grads = function.value_and_grad(x)
+    total = x.sum(1, keepdims=True)
+    want = 2 * x / total - (x**2).sum(1, keepdims=True) / total**2
+    assert value.shape == (2, 3)
+    assert np.asarray(grads["x"]) == pytest.approx(want, rel=1e-12)

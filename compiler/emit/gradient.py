@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import tensorflow as tf
 
-from ..ir import PACK, REAL, Program
+from ..ir import PACK, REAL, Expr, Index, Program, Range, reduce
 from ..ir import Tensor as Input
 from ..passes.differentiate import SEED, differentiate
 from ..pipeline import prepare
@@ -61,12 +62,16 @@ def is_smooth(program: Program, name: str, value: Tensor) -> bool:
 def value_and_gradients(
     program: Program, names: Sequence[str]
 ) -> Callable[[Mapping[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]:
-    """A scalar program with its derivatives by name, in one graph that shares their work."""
-    derived = {n: differentiate(program, n) for n in names}
+    """A program with its derivatives by name, in one graph that shares their work.
+
+    Of a value that has axes, the derivatives are those of its sum.
+    """
+    whole = replace(program, value=_total(program), axes=())
+    derived = {n: differentiate(whole, n) for n in names}
     wide = [n for n, d in derived.items() if _width(d) > WIDEST]
     rest = [n for n in names if n not in wide]
     build = emit_all(program, *(derived[n] for n in rest))
-    taped = {n: _taped(program, n) for n in wide}
+    taped = {n: _taped(whole, n) for n in wide}
 
     def run(tensors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         value, *slopes = build(tensors)
@@ -75,6 +80,12 @@ def value_and_gradients(
         return value, {n: made[n] for n in names}
 
     return run
+
+
+def _total(program: Program) -> Expr:
+    """The sum of a program's values."""
+    spans: dict[Index, Range] = {s: Range.of(s.axis) for s in program.axes if s.axis is not None}
+    return reduce("sum", spans, program.value) if spans else program.value
 
 
 def gradient(program: Program, name: str) -> Build:
