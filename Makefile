@@ -37,8 +37,9 @@ lint: $(READY) ## check style and layout
 types: $(READY) ## check types
 	@$(BIN)/mypy
 
-bench: $(READY) ## measure import, check, compile and call times
+bench: $(READY) ## measure import, check, compile, call and gradient times
 	@$(BIN)/python bench/bench.py
+	@$(BIN)/python bench/gradients.py
 
 docs: $(READY) ## write the generated pages anew, then check every example in docs/
 	@$(BIN)/python docs/generate.py
