@@ -3,50 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
+
+import numpy as np
 
 from lossc.compiler.check import Checked, specialise
 from lossc.compiler.elaborate.declare import Default
 from lossc.compiler.interpret import interpret
 
-from .defaults import to_python
+from .defaults import to_numpy
 
 
 def reference(
     checked: Checked, inputs: Sequence[Any], params: Mapping[str, Any], digits: int
 ) -> Any:
     """The value of a loss as an mpmath number of so many digits, from the text as written."""
-    from fractions import Fraction
-
-    import numpy as np
-
-    def exact(value: Any) -> Default:
-        if value is None or isinstance(value, bool):
-            return value
-        return Fraction(float(np.asarray(value)))
-
-    fixed = {
-        n: exact(v)
-        for n, v in params.items()
-        if n in checked.static or v is None or checked.params[n].default is None
-    }
+    fixed = {n: _exact(v) for n, v in params.items() if _is_fixed(checked, n, v)}
     if fixed:
         checked = specialise(checked, fixed)
     values = dict(zip(checked.inputs, inputs, strict=True))
-    for tensor in checked.program.params:
-        if tensor.name in params:
-            values[tensor.name] = params[tensor.name]
-        elif tensor.name in checked.hidden:
-            values[tensor.name] = _exact_array(checked.hidden[tensor.name])
-        else:
-            values[tensor.name] = checked.params[tensor.name].default
+    values |= {t.name: _param(checked, t.name, params) for t in checked.program.params}
     return interpret(checked.program, values, digits)
 
 
-def _exact_array(node: Any) -> Any:
-    from .defaults import _array
+def _is_fixed(checked: Checked, name: str, value: Any) -> bool:
+    """Whether a param's value is part of the compiled formula."""
+    return name in checked.static or value is None or checked.params[name].default is None
 
-    return _array(node)
+
+def _exact(value: Any) -> Default:
+    if value is None or isinstance(value, bool):
+        return value
+    return Fraction(float(np.asarray(value)))
 
 
-__all__ = ["reference", "to_python"]
+def _param(checked: Checked, name: str, params: Mapping[str, Any]) -> Any:
+    """The value of a param: as given, else its exact default."""
+    if name in params:
+        return params[name]
+    return to_numpy(checked, name) if name in checked.hidden else checked.params[name].default
