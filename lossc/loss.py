@@ -167,7 +167,9 @@ class Loss:
         inputs, params = self._bind(args, kwargs)
         if validate:
             self._validate(inputs, params)
-        return self._runtime.run(self._task(wrt=self._wrt(wrt, inputs)), inputs, params)  # type: ignore[no-any-return]
+        names = self._wrt(wrt, inputs)
+        result = self._runtime.run(self._task(wrt=names), inputs, params)
+        return result if names else (result, {})
 
     @as_written
     def per_sample(self, *args: Any, validate: bool = False, **kwargs: Any) -> Any:
@@ -184,6 +186,8 @@ class Loss:
         """The value in arbitrary precision (an mpmath number), from the text as written."""
         from .reference import reference
 
+        if not isinstance(digits, int) or isinstance(digits, bool) or digits < 1:
+            raise self._wrong("E0602", "`digits` is a whole number from 1 on", f"it is {digits!r}")
         inputs, params = self._bind(args, kwargs)
         return reference(self._checked, inputs, params, digits)
 
@@ -250,6 +254,8 @@ class Loss:
     def _wrt(self, wrt: str | Iterable[str] | None, inputs: Sequence[Any]) -> tuple[str, ...]:
         if wrt is None:
             return self._real_inputs(inputs)
+        if not isinstance(wrt, (str, Iterable)):
+            raise self._wrong("E0602", "`wrt` is a name or several", f"it is {wrt!r}")
         names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
         known = [*self._checked.inputs, *self._checked.params]
         for name in names:

@@ -32,11 +32,25 @@ def named(run: Run, node: ast.Name, scope: Scope) -> Expr:
     """What a name denotes: a value, else an index as a number, else a constant."""
     value = run.value(node, scope)
     if value is not None:
-        return value.term
+        return bare(run, node, value, scope)
     index = scope.index(node.id)
     if index is not None:
         return Position(index)
     return Const(node.id) if node.id in CONSTANTS else unknown(run, node, scope)
+
+
+def bare(run: Run, node: ast.Name, value: Value, scope: Scope) -> Expr:
+    """A value without brackets: at its own axes, or, if indexed, at the indices of those names."""
+    if isinstance(value, TensorValue) or not value.indexed:
+        return value.term
+    order = value.order or ()
+    found = {k: scope.index(s.name) for k, s in enumerate(order)}
+    slots = {k: Position(i) for k, i in found.items() if i is not None}
+    if len(slots) < len(order):
+        listed = ", ".join(s.name for s in order)
+        help = f"give them: {node.id}[{listed}]"
+        return run.fail("E0312", node.span, f"`{node.id}` is defined with indices", help=help)
+    return value.at(slots)
 
 
 def unknown(run: Run, node: ast.Name, scope: Scope) -> Expr:

@@ -239,7 +239,10 @@ def _default(decl: ast.ParamDecl, scope: Scope, run: Run) -> Default:
 
 def _constant(node: ast.Expr, scope: Scope, run: Run) -> Default:
     if isinstance(node, ast.Array):
-        return tuple(_constant(i, scope, run) for i in node.items)
+        items = tuple(_constant(i, scope, run) for i in node.items)
+        if len({len(i) if isinstance(i, tuple) else -1 for i in items}) > 1:
+            run.fail("E0213", node.span, "the rows of this list are not of one length")
+        return items
     term = run.expr(node, Scope(scope.unit))
     if isinstance(term, Const) and not (isinstance(term.value, str) and term.value == "?"):
         return term.value

@@ -100,7 +100,7 @@ def definition(run: Run, entry: ast.Definition, scope: Scope) -> Value:
     names = entry.indices
     order = tuple(run.fresh(n, own_axis(n, scope)) for n in names)
     inner = scope.bind(dict(zip(names, order, strict=True)))
-    return TermValue(run.expr(entry.body, inner), order, entry.span)
+    return TermValue(run.expr(entry.body, inner), order, entry.span, indexed=True)
 
 
 def own_axis(name: str, scope: Scope) -> Axis | None:

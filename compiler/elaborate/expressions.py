@@ -9,6 +9,7 @@ from lossc.dsl.diagnostics import Label
 from lossc.dsl.primitives import ALONG, BY_SYMBOL, PRIMITIVES, REDUCTIONS, Primitive
 from lossc.dsl.source import Span
 
+from ..findings import Findings
 from ..fold import apply, conjunction, select
 from ..ir import BOOL, ERROR, NONE, Const, Expr
 from ..link import Target
@@ -107,6 +108,8 @@ class Elaborator(Run):
     def branch(self, node: ast.If, scope: Scope) -> Expr:
         """`if c then a else b`."""
         condition = self.condition(node.condition, scope)
+        if isinstance(condition, Const) and isinstance(condition.value, bool):
+            return self.decided(condition.value, node, scope)
         then, other = self.expr(node.then, scope), self.expr(node.other, scope)
         if (then.kind == BOOL) != (other.kind == BOOL) and ERROR not in (then.kind, other.kind):
             label = Label(node.then.span, "a condition" if then.kind == BOOL else "a number")
@@ -115,12 +118,18 @@ class Elaborator(Run):
                 "a condition" if other.kind == BOOL else "a number", others=(label,),
                 help="make both numbers with indicator(...)",
             )  # fmt: skip
-        if isinstance(condition, Const) and isinstance(condition.value, bool):
-            return then if condition.value else other
         if ERROR in (condition.kind, then.kind, other.kind):
             return FAILED
         then, other = self.as_value(then, node.then.span), self.as_value(other, node.other.span)
         return select(condition, then, other)
+
+    def decided(self, holds: bool, node: ast.If, scope: Scope) -> Expr:
+        """The branch that a condition known when compiled takes; the other is not there."""
+        taken, dropped = (node.then, node.other) if holds else (node.other, node.then)
+        found, self.findings = self.findings, Findings()
+        self.expr(dropped, scope)
+        self.findings = found
+        return self.expr(taken, scope)
 
     def call(self, node: ast.Call, scope: Scope) -> Expr:
         """A function: the user's, a reduction, one along an axis, or elementwise."""

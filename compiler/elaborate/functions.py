@@ -11,6 +11,7 @@ from lossc.dsl.diagnostics import Label
 
 from ..ir import ERROR, PACK, Axis, Equal, Expr, Index, Position, Symbol, Tensor, substitute
 from ..link import Target
+from .access import bare
 from .definitions import where
 from .run import FAILED, Run, plural
 from .scope import Scope, TensorValue, TermValue, Value
@@ -65,6 +66,8 @@ def argument(run: Run, node: ast.Expr, scope: Scope) -> Value:
     """An argument, with its order of axes where it is a plain name."""
     if isinstance(node, ast.Name):
         value = run.value(node, scope)
+        if isinstance(value, TermValue) and value.indexed:
+            return TermValue(bare(run, node, value, scope))
         if value is not None:
             return TermValue(run.as_number(value.term, node.span), value.order)
     term = run.expr(node, scope)
@@ -137,7 +140,9 @@ def match_axes(
     wanted = {k: a for k, a in enumerate(decl.axes) if a.name != PACK}
     found = {k: s for k, a in wanted.items() for s in free if s.name == a.name}
     if len(found) < len(wanted) and value.order is not None:
-        if len(value.order) == len(wanted):
+        if len(wanted) < len(decl.axes) and len(value.order) >= len(wanted):
+            found = _around_dots(decl.axes, value.order)
+        elif len(value.order) == len(wanted):
             found = dict(zip(wanted, value.order, strict=True))
         else:
             found |= match_sizes(run, wanted, found, free)
@@ -156,6 +161,13 @@ def match_axes(
             run.constraints[Equal(axis, Axis(a.span.text, a.size), found[k].name)] = None
     has_pack = len(wanted) < len(decl.axes)
     return found, [s for s in free if s not in found.values()] if has_pack else []
+
+
+def _around_dots(axes: Sequence[ast.AxisDecl], order: Sequence[Symbol]) -> dict[int, Symbol]:
+    """Axes bound by place: those before `...` from the front, those after it from the end."""
+    dots = next(k for k, a in enumerate(axes) if a.name == PACK)
+    front = {k: order[k] for k in range(dots)}
+    return front | {k: order[k - len(axes)] for k in range(dots + 1, len(axes))}
 
 
 def match_sizes(

@@ -28,6 +28,8 @@ from .access import violated
 from .run import Run
 from .scope import Scope
 
+LONGEST = 1_000_000  # places of a range that is written out
+
 
 def index_ranges(
     run: Run, node: ast.Call, symbols: Sequence[Symbol], items: Mapping[Symbol, ast.BoundIndex],
@@ -70,6 +72,11 @@ def given_range(run: Run, item: ast.BoundIndex, scope: Scope) -> Range | None:
         bounds.append(form.dim)
     if (bounds[1] - bounds[0]).is_const and (bounds[1] - bounds[0]).const < 0:
         run.fail("E0309", item.span, f"the range of `{item.name}` is empty")
+        return None
+    length = bounds[1] - bounds[0]
+    if length.is_const and length.const > LONGEST:
+        message = f"the range of `{item.name}` is too long"
+        run.fail("E0317", item.span, message, f"at most {LONGEST:,} places")
         return None
     return Range((bounds[0],), (bounds[1] + 1,))
 

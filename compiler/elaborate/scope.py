@@ -36,12 +36,14 @@ class TensorValue:
 class TermValue:
     """A definition, an argument of a function, or any term that brackets follow.
 
-    `order` is None where only access by name makes sense.
+    `order` is None where only access by name makes sense; `indexed` marks `s[i, j] = ...`, whose
+    indices are its own.
     """
 
     term: Expr
     order: tuple[Symbol, ...] | None = None
     span: Span | None = None
+    indexed: bool = False
 
     def at(self, slots: Mapping[int, Expr]) -> Expr:
         """The term with some of its ordered indices replaced, by their places."""
