@@ -31,6 +31,11 @@ def _float(value: Fraction) -> float:
         return float("inf") if value > 0 else float("-inf")
 
 
+def is_fixed(checked: Checked, name: str, value: Any) -> bool:
+    """Whether a param's value is part of the compiled formula."""
+    return name in checked.static or value is None or checked.params[name].default is None
+
+
 def to_numpy(checked: Checked, name: str) -> Any:
     """The default of a param of a program, also of the lists of functions that it calls."""
     if name in checked.hidden:

@@ -12,24 +12,19 @@ from lossc.compiler.check import Checked, specialise
 from lossc.compiler.elaborate.declare import Default
 from lossc.compiler.interpret import interpret
 
-from .defaults import to_numpy
+from .defaults import is_fixed, to_numpy
 
 
 def reference(
     checked: Checked, inputs: Sequence[Any], params: Mapping[str, Any], digits: int
 ) -> Any:
     """The value of a loss as an mpmath number of so many digits, from the text as written."""
-    fixed = {n: _exact(v) for n, v in params.items() if _is_fixed(checked, n, v)}
+    fixed = {n: _exact(v) for n, v in params.items() if is_fixed(checked, n, v)}
     if fixed:
         checked = specialise(checked, fixed)
     values = dict(zip(checked.inputs, inputs, strict=True))
     values |= {t.name: _param(checked, t.name, params) for t in checked.program.params}
     return interpret(checked.program, values, digits)
-
-
-def _is_fixed(checked: Checked, name: str, value: Any) -> bool:
-    """Whether a param's value is part of the compiled formula."""
-    return name in checked.static or value is None or checked.params[name].default is None
 
 
 def _exact(value: Any) -> Default:

@@ -19,7 +19,7 @@ from lossc.compiler.separate import separate
 from lossc.compiler.sizes import fit
 from lossc.dsl.diagnostics import ArgumentError, Diagnostic, Label, LosscError
 
-from .defaults import to_numpy
+from .defaults import is_fixed, to_numpy
 
 VALUE, PER_SAMPLE = "value", "per_sample"
 MOST_SHAPES = 512  # so many shapes are remembered as checked
@@ -54,21 +54,20 @@ class Runtime:
 
     def run(self, task: Task, inputs: Sequence[Any], params: Mapping[str, Any]) -> Any:
         """The task's result for inputs in declared order and params by name."""
-        if not params:
-            key = _signature(task, inputs)
-            known = self._fast.get(key) if key is not None else None
-            if known is not None:
-                return known[0](*inputs, *known[1])
+        key = None if params else _signature(task, inputs)
+        known = None if key is None else self._fast.get(key)
+        if known is not None:
+            return known[0](*inputs, *known[1])
         tensors = self.tensors(inputs)
         checked = self.fixed(params)
         dtype = compute_dtype(tensors)
         values = self.param_tensors(checked, params, dtype)
         self.check(checked, tensors, values)
         trace = self.trace(task, checked, tensors, values)
-        if not params and _signature(task, inputs) is not None and self.is_plain(tensors):
+        if key is not None and self.is_plain(tensors):
             if len(self._fast) >= MOST_SHAPES:
                 self._fast.clear()
-            self._fast[_signature(task, inputs)] = (trace, values)
+            self._fast[key] = (trace, values)
         return trace(*tensors, *values)
 
     def is_plain(self, tensors: Sequence[tf.Tensor]) -> bool:
@@ -93,7 +92,7 @@ class Runtime:
 
     def fixed(self, params: Mapping[str, Any]) -> Checked:
         """The loss with the params that are fixed when compiled at the values given."""
-        values = {n: v for n, v in params.items() if self.is_fixed(n, v)}
+        values = {n: v for n, v in params.items() if is_fixed(self.checked, n, v)}
         if not values:
             return self.checked
         exact: dict[str, Default] = {
@@ -103,11 +102,6 @@ class Runtime:
         if key not in self._fixed:
             self._fixed[key] = specialise(self.checked, exact)
         return self._fixed[key]
-
-    def is_fixed(self, name: str, value: Any) -> bool:
-        """Whether a param's value is part of the compiled formula."""
-        default = self.checked.params[name].default
-        return name in self.checked.static or value is None or default is None
 
     def param_tensors(
         self, checked: Checked, params: Mapping[str, Any], dtype: tf.DType

@@ -193,3 +193,12 @@ def test_gradients_of_a_function_with_axes_are_those_of_its_sum() -> None:
     want = 2 * x / total - (x**2).sum(1, keepdims=True) / total**2
     assert value.shape == (2, 3)
     assert np.asarray(grads["x"]) == pytest.approx(want, rel=1e-12)
+
+
+def test_an_input_may_be_called_upstream() -> None:
+    loss = lossc.compile("mean(upstream * (y - yhat)^2)", jit=False)
+    y, p = tf.constant([0.0, 0.0]), tf.constant([1.0, 2.0])
+    with tf.GradientTape() as tape:
+        tape.watch(p)
+        value = loss(y, p, upstream=tf.constant([3.0, 5.0]))
+    assert np.asarray(tape.gradient(value, p)).tolist() == [3.0, 10.0]

@@ -45,14 +45,14 @@ from ..ir import (
 from .simplify import ONE, ZERO, chosen, minus, over, plus, times
 from .slopes import slope
 
-SEED = "upstream"
+SEED = "#upstream"  # no input of a formula can have this name
 
 
 def differentiate(program: Program, wrt: str, seeded: bool = False) -> Program:
     """The derivative of a program's value in one of its inputs or params.
 
     Its axes are the tensor's own, in order. With `seeded`, or where the value has axes, the program
-    has a further input "upstream" of the value's axes, and the result is the derivative of
+    has a further input `SEED` of the value's axes, and the result is the derivative of
     `sum(upstream * value)`. What reaches the value only through comparisons, rounding, argmax or
     stop_gradient has derivative 0.
     """
