@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from heapq import heappop, heappush
 from itertools import count
+
+from lossc.dsl.primitives import ALONG, REDUCTIONS
 
 from ..affine import Affine, affine, as_term, extent
 from ..fold import apply, clamp, conjunction
@@ -43,7 +44,7 @@ from ..ir import (
     substitute,
 )  # fmt: skip
 from .simplify import ONE, ZERO, chosen, minus, over, plus, times
-from .slopes import slope
+from .slopes import read_lazily, slope
 
 SEED = "#upstream"  # no input of a formula can have this name
 
@@ -68,6 +69,12 @@ def differentiate(program: Program, wrt: str, seeded: bool = False) -> Program:
     return replace(
         program, name=f"d_{program.name}_d_{wrt}", inputs=inputs, value=gradient, axes=axes
     )
+
+
+def total(program: Program) -> Program:
+    """The sum of a program's values as a program."""
+    spans: dict[Index, Range] = {s: Range.of(s.axis) for s in program.axes if s.axis is not None}
+    return replace(program, value=reduce("sum", spans, program.value), axes=()) if spans else program
 
 
 def _without_clip(term: Expr) -> Expr | None:
@@ -183,7 +190,7 @@ class _Backward:
 
     def visit_reduce(self, term: Reduce, adjoint: Expr) -> None:
         """Through a reduction, opened with fresh indices."""
-        if term.op in ("argmax", "argmin", "any", "all", "count"):
+        if not REDUCTIONS[term.op].slope:
             return
         opened = {b: self.fresh(b.range, b.name) for b in term.indices}
         body, kept = self.opened(term.body, term.filter, opened)
@@ -212,30 +219,18 @@ class _Backward:
             result = "int" if op == "count" else REAL
             return reduce(op, spans, inner, kept, result)
 
-        places = again("count", Const(True)) if kept is not None else self.places(opened)
-        match term.op:
-            case "sum":
-                return ONE
-            case "mean":
-                return over(ONE, places)
-            case "logsumexp":
-                return apply("exp", (apply("sub", (body, term)),))
-            case "max" | "min":
-                ties = apply("eq", (body, term))
-                return chosen(ties, over(ONE, again("count", ties)), ZERO)
-            case "norm1":
-                return apply("sign", (body,))
-            case "norm":
-                return chosen(apply("ne", (term, ZERO)), over(body, term), ZERO)
-            case "var" | "std":
-                spread = apply("sub", (body, again("mean", body)))
-                if term.op == "var":
-                    return over(times(Const(Fraction(2)), spread), places)
-                share = over(spread, times(places, term))
-                return chosen(apply("ne", (term, ZERO)), share, ZERO)
-            case "prod":
-                return self.others(body, kept, opened)
-        raise NotImplementedError(term.op)
+        def places() -> Expr:
+            return again("count", Const(True)) if kept is not None else self.places(opened)
+
+        makers = {
+            "x": lambda: body,
+            "r": lambda: term,
+            "n": places,
+            "center": lambda: again("mean", body),
+            "ties": lambda: again("count", apply("eq", (body, term))),
+            "others": lambda: self.others(body, kept, opened),
+        }
+        return read_lazily(REDUCTIONS[term.op].slope, makers)
 
     def spans(self, opened: Mapping[Bound, Symbol]) -> Iterator[tuple[Index, Range]]:
         """The opened indices with their ranges."""
@@ -265,23 +260,28 @@ class _Backward:
 
     def visit_along(self, term: Along, adjoint: Expr) -> None:
         """Through a scan or a sort: from the places read to the place that is opened."""
-        if term.op in ("rank", "argsort"):
+        if not ALONG[term.op].slope:
             return
-        here = self.fresh(term.index.range, term.index.name)
+        span = term.index.range
+        here = self.fresh(span, term.index.name)
         body, kept = self.opened(term.body, term.filter, {term.index: here})
-        place: Expr = Position(here)
-        if term.op == "sort":
-            span = term.index.range
-            place = along("rank", here, span, body, place, kept)
-            if span.starts[0] != Dim():
-                place = apply("add", (place, dim_term(span.starts[0])))
-        reached = apply("eq" if term.op == "sort" else "ge", (term.at, place))
-        part = adjoint
-        if term.op == "logcumsumexp":
-            part = times(part, apply("exp", (apply("sub", (body, term)),)))
-        reached = reached if kept is None else apply("and", (kept, reached))
-        around = term.free | {here}
-        self.add(body, chosen(reached, part, ZERO), frozenset(around))
+
+        def place() -> Expr:
+            rank = along("rank", here, span, body, Position(here), kept)
+            first = dim_term(span.starts[0])
+            return rank if first == ZERO else apply("add", (rank, first))
+
+        makers = {
+            "x": lambda: body,
+            "r": lambda: term,
+            "t": lambda: term.at,
+            "i": lambda: Position(here),
+            "place": place,
+        }
+        part = times(adjoint, read_lazily(ALONG[term.op].slope, makers))
+        if kept is not None:
+            part = chosen(kept, part, ZERO)
+        self.add(body, part, term.free | {here})
 
     # --- accesses -------------------------------------------------------------------------------
 

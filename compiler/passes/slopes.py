@@ -1,7 +1,8 @@
-"""The derivative of each primitive in each argument, read from its row in the table."""
+"""The derivative of each primitive, reduction and scan, read from its row in the table."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from lossc.dsl import ast
@@ -28,12 +29,18 @@ def slope(term: Apply, k: int) -> Expr:
     row = PRIMITIVES[term.op]
     if not row.slopes:
         raise LosscError(Diagnostic("E0407", f"`{term.op}` has no derivative in the language"))
-    return _read(row.slopes[k], term)
-
-
-def _read(text: str, term: Apply) -> Expr:
-    """A formula of the table with the term's arguments for x, y, z and its value for r."""
     named = dict(zip("xyz", term.args, strict=False)) | {"r": term}
+    return read(row.slopes[k], named)
+
+
+def read_lazily(text: str, makers: Mapping[str, Callable[[], Expr]]) -> Expr:
+    """A formula of the table, with terms for its names; only those that it mentions are made."""
+    mentioned = {n.id for n in ast.walk(_parsed(text)) if isinstance(n, ast.Name)}
+    return read(text, {name: make() for name, make in makers.items() if name in mentioned})
+
+
+def read(text: str, named: Mapping[str, Expr]) -> Expr:
+    """A formula of the table, with terms for its names."""
     node = _parsed(text)
     unit = Unit(node.span.source, ast.File((), span=node.span))
     scope = Scope(unit, {name: TermValue(value) for name, value in named.items()})
