@@ -11,12 +11,14 @@ from lossc.dsl.diagnostics import Diagnostic, Label, LosscError
 from lossc.dsl.primitives import ALONG, CONSTANTS, PRIMITIVES, REDUCTIONS
 from lossc.dsl.source import Source
 
+from .domains import Domain
 from .elaborate.declare import Declared, Default, Head, Input, Param, declare
 from .elaborate.definitions import where
 from .elaborate.expressions import Elaborator
 from .elaborate.run import Run
 from .elaborate.scope import Scope
 from .findings import Findings
+from .flat import cut_inputs
 from .ir import ERROR, PACK, Access, Expr, Program, Symbol, Tensor, postorder
 from .link import Reader, Unit, link
 
@@ -43,6 +45,12 @@ class Checked:
     def name(self) -> str:
         """The loss's name."""
         return self.item.name
+
+    @property
+    def domains(self) -> Mapping[str, Domain]:
+        """The domain of each input and param by name."""
+        declared: list[Input | Param] = [*self.inputs.values(), *self.params.values()]
+        return {d.name: d.meaning for d in declared}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,7 @@ def elaborate(
     if isinstance(item, ast.Loss):
         value = run.as_number(value, item.body.span)
         _check_scalar(item, axes, value.free, findings)
+        _warn_flat(value, declared, run)
     _warn_unused(item, declared, run)
     tensors = tuple(i.tensor for i in declared.inputs.values())
     params = tuple(p.tensor for p in declared.params.values() if p.default is not None)
@@ -191,6 +200,15 @@ def _check_claims(item: ast.Loss, scope: Scope, findings: Findings) -> None:
                 near = get_close_matches(name, known, 1)
                 help = f"did you mean `{near[0]}`?" if near else None
                 findings.add("E0201", node.span, f"nothing is named `{name}` here", help=help)
+
+
+def _warn_flat(value: Expr, declared: Declared, run: Run) -> None:
+    """Warn of inputs that reach the value only where no gradient passes."""
+    for name, span in cut_inputs(value, declared.inputs, run.cuts):
+        run.findings.add(
+            "W0204", span, f"no gradient reaches `{name}`",
+            "the slope is 0 here, and no other path leads to the value",
+        )  # fmt: skip
 
 
 def _warn_unused(item: Head, declared: Declared, run: Run) -> None:

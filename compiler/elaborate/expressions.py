@@ -10,6 +10,7 @@ from lossc.dsl.primitives import ALONG, BY_SYMBOL, PRIMITIVES, REDUCTIONS, Primi
 from lossc.dsl.source import Span
 
 from ..findings import Findings
+from ..flat import is_flat
 from ..fold import apply, conjunction, select
 from ..ir import BOOL, ERROR, NONE, Const, Expr
 from ..link import Target
@@ -50,13 +51,13 @@ class Elaborator(Run):
             case ast.Access():
                 return access(self, node, scope)
             case ast.Call():
-                return self.call(node, scope)
+                return self.noted(node, is_flat(node.function), self.call(node, scope))
             case ast.Unary():
                 return self.unary(node, scope)
             case ast.Binary():
                 return self.binary(node, scope)
             case ast.Compare():
-                return self.compare(node, scope)
+                return self.noted(node, True, self.compare(node, scope))
             case ast.If():
                 return self.branch(node, scope)
             case ast.Dots():
@@ -67,6 +68,12 @@ class Elaborator(Run):
             case ast.Array():
                 help = "a list of numbers can only be the default of a param: `q[k] = [0.1, 0.9]`"
                 return self.fail("E0213", node.span, "a list is no value", help=help)
+
+    def noted(self, node: ast.Expr, cuts: bool, term: Expr) -> Expr:
+        """The term, its place noted if no gradient passes through."""
+        if cuts:
+            self.cuts.append((node.span, term))
+        return term
 
     def unary(self, node: ast.Unary, scope: Scope) -> Expr:
         """`-x`, `+x`, `not c`."""

@@ -36,8 +36,9 @@ class Run:
 
     `static` has the values of params that are fixed when compiled, `static_used` those that were
     looked at; `constraints` is what a call must check, `hidden` the lists that are defaults of
-    functions called, `used` the declarations that something refers to. An error is recorded and
-    leaves the term "?" in its place, so that the rest is still checked.
+    functions called, `used` the declarations that something refers to, `cuts` the places through
+    which no gradient passes, with their terms. An error is recorded and leaves the term "?" in its
+    place, so that the rest is still checked.
     """
 
     findings: Findings
@@ -46,6 +47,7 @@ class Run:
     constraints: dict[Constraint, None] = field(default_factory=dict)
     hidden: dict[str, ast.Array] = field(default_factory=dict)
     used: set[Span] = field(default_factory=set)
+    cuts: list[tuple[Span, Expr]] = field(default_factory=list)
     path: tuple[str, ...] = ()
     expansions: dict[object, Expr] = field(default_factory=dict)
     _uid: Iterator[int] = field(default_factory=lambda: count(1))

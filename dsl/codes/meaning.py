@@ -137,6 +137,15 @@ NAMES: tuple[Code, ...] = (
         "loss l(y, yhat, w) = mean((y - yhat)^2)\n",
         "loss l(y, yhat, w) = mean(w * (y - yhat)^2)\n",
     ),
+    Code(
+        "W0204",
+        "an input that no gradient reaches",
+        "The prediction (the second input) changes the value only through a comparison, a filter, "
+        "an\nindex, argmax, rank, rounding or stop_gradient, so that nothing can be learned by it. "
+        "It is also\nsaid of an only input, and of a further one that is only rounded.",
+        "mean(indicator(y * yhat < 0))\n",
+        "mean(softplus(-y * yhat))\n",
+    ),
 )
 
 AXES: tuple[Code, ...] = (
@@ -270,7 +279,7 @@ KINDS: tuple[Code, ...] = (
         "a condition where a number is wanted",
         "true and false are no numbers; indicator(c) is 1 or 0.",
         "mean(y > yhat)\n",
-        "mean(indicator(y > yhat))\n",
+        "mean(indicator(y > yhat) * (y - yhat)^2)\n",
     ),
     Code(
         "E0402",
