@@ -1,13 +1,14 @@
 """The direct interpreter: a program's value by its definitions, in arbitrary precision.
 
 Loops over indices and mpmath numbers, nothing else: it is the oracle of the compiled code and the
-engine of `loss.reference`. Arithmetic follows IEEE 754 where the reals give no value (log(0) is
--inf, 1 / 0 is inf, 0 / 0 is NaN); nothing raises.
+engine of `loss.reference`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
@@ -15,10 +16,9 @@ from numbers import Rational
 from typing import Any
 
 import numpy as np
-from mpmath import libmp, mp
+from mpmath import mp
 
-from lossc.dsl.primitives import PRIMITIVES
-
+from .arithmetic import NEAREST, Arithmetic, Places, Table, Value
 from .ir import (
     BOOL,
     INT,
@@ -38,14 +38,16 @@ from .ir import (
     Size,
     Symbol,
     Tensor,
+    postorder,
 )  # fmt: skip
 
-Value = Any  # mpf, bool, or None for `none`
 Env = Mapping[Index, int]
-Step = Generator[tuple[Expr, Env], Value, Value]
+Array = np.ndarray[Any, Any]
+Code = Callable[["Machine"], Value]
 
 GUARD_DIGITS = 10
-HUGE = 20_000  # numbers beyond 2 ** HUGE are taken for infinite in transcendental functions
+FRAMES = 5  # of Python, that a level of a term takes
+MISSING = object()
 
 
 def interpret(program: Program, values: Mapping[str, object], digits: int = 50) -> Value:
@@ -56,8 +58,20 @@ def interpret(program: Program, values: Mapping[str, object], digits: int = 50) 
     """
     with mp.workdps(max(digits, 20) + GUARD_DIGITS):
         sizes = sizes_of(program, values)
-        arrays = {t.name: _array(t, values[t.name]) for t in (*program.inputs, *program.params)}
-        return _tabulate(_Machine(sizes, arrays), program.value, program.axes, {})
+        return tabulate(Machine(sizes, arrays_of(program, values)), program)
+
+
+def arrays_of(
+    program: Program, values: Mapping[str, object], arithmetic: Arithmetic = NEAREST
+) -> dict[str, Array]:
+    """The values of the inputs and params as arrays of mpmath numbers and bools, by name."""
+    tensors = (*program.inputs, *program.params)
+    return {t.name: _array(t, values[t.name], arithmetic) for t in tensors}
+
+
+def tabulate(machine: Machine, program: Program) -> Value:
+    """The value of a program; nested tuples, if it has axes."""
+    return _tabulate(machine, program.value, program.axes, {})
 
 
 def sizes_of(program: Program, values: Mapping[str, object]) -> dict[Axis, int]:
@@ -75,7 +89,7 @@ def sizes_of(program: Program, values: Mapping[str, object]) -> dict[Axis, int]:
     return sizes
 
 
-def _tabulate(machine: _Machine, term: Expr, axes: Sequence[Symbol], env: Env) -> Value:
+def _tabulate(machine: Machine, term: Expr, axes: Sequence[Symbol], env: Env) -> Value:
     if not axes:
         return machine.run(term, env)
     first, *rest = axes
@@ -92,7 +106,7 @@ def _axis_of(symbol: Symbol) -> Axis:
 # --- data -----------------------------------------------------------------------------------------
 
 
-def _raw(value: object) -> np.ndarray[Any, Any]:
+def _raw(value: object) -> Array:
     return np.asarray(value, dtype=object if isinstance(value, Rational) else None)
 
 
@@ -110,127 +124,78 @@ def _pack(tensor: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
     raise ValueError(f"{tensor.name} has shape {shape}, which does not fit [{', '.join(names)}]")
 
 
-def _array(tensor: Tensor, value: object) -> np.ndarray[Any, Any]:
+def _array(tensor: Tensor, value: object, arithmetic: Arithmetic) -> Array:
     raw = _raw(value)
     out = np.empty(raw.size, dtype=object)
-    out[:] = [_element(x, tensor.kind) for x in raw.reshape(-1).tolist()]
+    out[:] = [_element(x, tensor.kind, arithmetic) for x in raw.reshape(-1).tolist()]
     return out.reshape(_pack(tensor, raw.shape))
 
 
-def _element(x: Any, kind: str) -> Value:
+def _element(x: Any, kind: str, arithmetic: Arithmetic) -> Value:
     """One number of the data, exactly; a fraction where an integer belongs is NaN."""
     if x is None:
         return None
-    number = _number(x)
+    number = _number(x, arithmetic)
     if kind == BOOL:
         return bool(number != 0)
     return mp.nan if kind == INT and not mp.isint(number) else number
 
 
-def _number(x: Any) -> Value:
-    if isinstance(x, Fraction):
-        return mp.mpf(x.numerator) / x.denominator
-    return mp.mpf(int(x)) if isinstance(x, bool | int) else mp.mpf(x)
+def _number(x: Any, arithmetic: Arithmetic) -> Value:
+    match x:
+        case Fraction():
+            return arithmetic.number(x)
+        case str():
+            value = arithmetic.constant(x.removeprefix("-"))
+            return -value if x.startswith("-") else value
+    return mp.mpf(x)
 
 
 # --- evaluation -----------------------------------------------------------------------------------
 
 
 @dataclass
-class _Machine:
-    """Evaluates terms of one program on one set of arrays, each once per value of its indices."""
+class Machine:
+    """Evaluates terms on one set of arrays, each once per value of its indices.
+
+    Terms are turned into Python functions once; `moved` shares them with a machine on other arrays
+    of the same shapes. With `held`, arguments of stop_gradient have that machine's values.
+    """
 
     sizes: Mapping[Axis, int]
-    arrays: Mapping[str, np.ndarray[Any, Any]]
-    memo: dict[tuple[object, ...], Value] = field(default_factory=dict)
-    order: dict[Expr, tuple[Index, ...]] = field(default_factory=dict)
+    arrays: Mapping[str, Array]
+    arithmetic: Arithmetic = NEAREST
+    held: Machine | None = None
+    compiler: Compiler = field(default_factory=lambda: Compiler())
+
+    def __post_init__(self) -> None:
+        self.memo: dict[object, Value] = {}
+        self.places: list[int] = []
 
     def size(self, axis: Axis) -> int:
         return axis.size if axis.size is not None else self.sizes[axis]
 
+    def moved(
+        self, arrays: Mapping[str, Array], arithmetic: Arithmetic | None = None,
+        held: Machine | None = None,
+    ) -> Machine:  # fmt: skip
+        """A machine on other arrays."""
+        return Machine(self.sizes, arrays, arithmetic or self.arithmetic, held, self.compiler)
+
     def run(self, term: Expr, env: Env) -> Value:
-        """The value of a term. Its steps wait on a list, so depth costs no Python frames."""
-        waiting: list[tuple[tuple[object, ...], Step]] = []
-        request: tuple[Expr, Env] | None = (term, env)
-        value: Value = None
-        while True:
-            if request is not None:
-                key = self.key(*request)
-                if key in self.memo:
-                    value = self.memo[key]
-                else:
-                    waiting.append((key, self.step(*request)))
-                    value = None
-            if not waiting:
-                return value
-            try:
-                request = waiting[-1][1].send(value)
-            except StopIteration as stop:
-                key, _ = waiting.pop()
-                value = self.memo[key] = stop.value
-                request = None
+        """The value of a term, with open indices at the places given."""
+        code = self.compiler.code(term)
+        registers = self.compiler.registers
+        slots = {registers.setdefault(i, len(registers)): k for i, k in env.items()}
+        self.places += [0] * (len(registers) - len(self.places))
+        for slot, place in slots.items():
+            self.places[slot] = place
+        with _room_for(FRAMES * self.compiler.heights[term]):
+            return code(self)
 
-    def key(self, term: Expr, env: Env) -> tuple[object, ...]:
-        order = self.order.get(term)
-        if order is None:
-            order = self.order[term] = tuple(term.free)
-        return (term, *(env[i] for i in order))
-
-    def step(self, term: Expr, env: Env) -> Step:
-        match term:
-            case Const():
-                return _constant(term.value)
-            case Size():
-                return mp.mpf(self.size(term.axis))
-            case Position():
-                return mp.mpf(env[term.index])
-            case Access():
-                slots = []
-                for slot in term.slots:
-                    slots.append((yield slot, env))
-                return self.read(term, slots)
-            case Apply():
-                args = []
-                for arg in term.args:
-                    args.append((yield arg, env))
-                return apply(term.op, args)
-            case Select():
-                taken = yield term.condition, env
-                return (yield (term.then if taken else term.other), env)
-            case Reduce():
-                places = yield from self.places(term.indices, term.body, term.filter, env)
-                return REDUCTIONS[term.op](places)
-            case Along():
-                table = yield from self.table(term, env)
-                return table.get((yield term.at, env), mp.nan)
-        raise TypeError(f"no such term: {type(term).__name__}")
-
-    def places(
-        self, indices: tuple[Bound, ...], body: Expr, condition: Expr | None, env: Env
-    ) -> Generator[tuple[Expr, Env], Value, list[tuple[int, Value]]]:
-        """The (first) index and the value of each place kept."""
-        kept = []
-        for place in product(*(range(*b.range.bounds(self.size)) for b in indices)):
-            inner: dict[Index, int] = {**env}
-            inner.update(zip(indices, place, strict=True))
-            if condition is None or (yield condition, inner):
-                kept.append((place[0], (yield body, inner)))
-        return kept
-
-    def table(
-        self, term: Along, env: Env
-    ) -> Generator[tuple[Expr, Env], Value, dict[Value, Value]]:
-        """The values of a scan or sort at all places of its index."""
-        within = term.body.free | (term.filter.free if term.filter else frozenset())
-        outer = within - {term.index}
-        key: tuple[object, ...] = ("table", term.op, term.index, term.body, term.filter)
-        key += tuple((i, env[i]) for i in sorted(outer, key=repr))
-        if key not in self.memo:
-            kept = yield from self.places((term.index,), term.body, term.filter, env)
-            whole = range(*term.index.range.bounds(self.size))
-            self.memo[key] = ALONG[term.op](kept, whole)
-        found: dict[Value, Value] = self.memo[key]
-        return found
+    def env(self) -> Env:
+        """The places of all indices."""
+        return {i: self.places[k] for i, k in self.compiler.registers.items()}
 
     def read(self, term: Access, slots: list[Value]) -> Value:
         array = self.arrays[term.tensor.name]
@@ -240,341 +205,165 @@ class _Machine:
         inside = all(mp.isint(s) and 0 <= s < n for s, n in zip(slots, array.shape, strict=True))
         if not inside:
             return False if term.kind == BOOL else mp.nan
-        return array[tuple(int(s) for s in slots)]
+        return array[tuple(map(int, slots))]
 
 
-def _constant(value: Fraction | bool | str | None) -> Value:
-    match value:
-        case None | bool():
-            return value
-        case Fraction():
-            return _number(value)
-        case "pi":
-            return +mp.pi
-        case "e":
-            return +mp.e
-    return mp.inf
+@contextmanager
+def _room_for(frames: int) -> Iterator[None]:
+    """Lets Python functions nest deeper: calls among them take no room on the stack of C."""
+    limit = sys.getrecursionlimit()
+    if frames < limit // 2:
+        yield
+        return
+    sys.setrecursionlimit(limit + frames)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
-def apply(op: str, args: Sequence[Value]) -> Value:
-    """The value of a primitive, by its name in the table, at mpmath numbers or bools."""
-    primitive = PRIMITIVES[op]
-    if primitive.takes == "number":
-        args = [_as_number(a) for a in args]
-    name = primitive.mp
-    if name.startswith("@"):
-        return FUNCTIONS[name[1:]](*args)
-    return _total(getattr(mp, name))(*args)
+class Compiler:
+    """Terms as Python functions of a machine, which keep their values in its memo."""
+
+    def __init__(self) -> None:
+        self.functions: dict[Expr, Code] = {}
+        self.heights: dict[Expr, int] = {}
+        self.registers: dict[Index, int] = {}
+
+    def code(self, term: Expr) -> Code:
+        """The function of a term."""
+        if term not in self.functions:
+            for part in postorder(term):
+                if part not in self.functions:
+                    self.heights[part] = 1 + max((self.heights[p] for p in part.parts), default=0)
+                    self.functions[part] = self._memoised(part, self._build(part))
+        return self.functions[term]
+
+    def register(self, index: Index) -> int:
+        """Where machines keep the place of an index."""
+        return self.registers.setdefault(index, len(self.registers))
+
+    def _memoised(self, term: Expr, compute: Code) -> Code:
+        """A function that looks its value up by the places of its free indices."""
+        if isinstance(term, Position):
+            return compute
+        key = len(self.functions)
+        slots = [self.register(i) for i in term.free]
+        if not slots:
+            return _kept(compute, lambda machine: key)
+        if len(slots) == 1:
+            slot = slots[0]
+            return _kept(compute, lambda machine: (key, machine.places[slot]))
+        return _kept(compute, lambda machine: (key, *[machine.places[s] for s in slots]))
+
+    def _build(self, term: Expr) -> Code:
+        parts = [self.functions[p] for p in term.parts]
+        match term:
+            case Const():
+                return lambda machine: _constant(term.value, machine.arithmetic)
+            case Size():
+                return lambda machine: mp.mpf(machine.size(term.axis))
+            case Position():
+                slot = self.register(term.index)
+                return lambda machine: mp.mpf(machine.places[slot])
+            case Access():
+                return self._access(term, parts)
+            case Apply(op="stop_gradient", args=(inner,)):
+                return self._stopped(inner, parts[0])
+            case Apply():
+                return self._apply(term.op, parts)
+            case Select():
+                condition, then, other = parts
+                return lambda machine: then(machine) if condition(machine) else other(machine)
+            case Reduce():
+                return self._reduce(term, parts)
+            case Along():
+                return self._along(term, parts)
+        raise TypeError(f"no such term: {type(term).__name__}")
+
+    def _access(self, term: Access, slots: list[Code]) -> Code:
+        if all(isinstance(s, Position) for s in term.slots) and not term.padded:
+            places = [self.register(s.index) for s in term.slots if isinstance(s, Position)]
+            name = term.tensor.name
+
+            def direct(machine: Machine) -> Value:
+                array, at = machine.arrays[name], tuple([machine.places[p] for p in places])
+                inside = all(0 <= k < n for k, n in zip(at, array.shape, strict=True))
+                return array[at] if inside else machine.read(term, [mp.mpf(k) for k in at])
+
+            return direct
+        return lambda machine: machine.read(term, [slot(machine) for slot in slots])
+
+    def _stopped(self, term: Expr, own: Code) -> Code:
+        def value(machine: Machine) -> Value:
+            held = machine.held
+            return own(machine) if held is None else held.run(term, machine.env())
+
+        return value
+
+    def _apply(self, op: str, args: list[Code]) -> Code:
+        if len(args) == 1:
+            (only,) = args
+            return lambda machine: machine.arithmetic.functions[op](only(machine))
+        if len(args) == 2:
+            x, y = args
+            return lambda machine: machine.arithmetic.functions[op](x(machine), y(machine))
+        return lambda machine: machine.arithmetic.functions[op](*[a(machine) for a in args])
+
+    def _reduce(self, term: Reduce, parts: list[Code]) -> Code:
+        places = self._places(term.indices, *parts)
+        return lambda machine: machine.arithmetic.reductions[term.op](places(machine))
+
+    def _along(self, term: Along, parts: list[Code]) -> Code:
+        body, at, *rest = parts
+        places = self._places((term.index,), body, *rest)
+        within = term.body.free | (term.filter.free if term.filter else frozenset())
+        outer = [self.register(i) for i in within - {term.index}]
+        table = object()
+
+        def scan(machine: Machine) -> Table:
+            whole = range(*term.index.range.bounds(machine.size))
+            return machine.arithmetic.along[term.op](places(machine), whole)
+
+        whole = _kept(scan, lambda machine: (table, *[machine.places[s] for s in outer]))
+        return lambda machine: whole(machine).get(at(machine), mp.nan)
+
+    def _places(
+        self, indices: tuple[Bound, ...], body: Code, condition: Code | None = None
+    ) -> Callable[[Machine], Places]:
+        """The (first) index and the value of each place kept."""
+        slots = [self.register(b) for b in indices]
+
+        def places(machine: Machine) -> Places:
+            kept = []
+            for place in product(*(range(*b.range.bounds(machine.size)) for b in indices)):
+                for slot, k in zip(slots, place, strict=True):
+                    machine.places[slot] = k
+                if condition is None or condition(machine):
+                    kept.append((place[0], body(machine)))
+            return kept
+
+        return places
 
 
-def _as_number(value: Value) -> Value:
-    if value is None:
-        return mp.nan
-    return mp.mpf(int(value)) if isinstance(value, bool) else value
+def _kept(compute: Code, key: Callable[[Machine], object]) -> Code:
+    """A function that finds its value in the memo, or puts it there."""
 
-
-def _total(function: Callable[..., Value]) -> Callable[..., Value]:
-    """`function` with NaN where it fails, or where its value is no real number."""
-
-    def total(*args: Value) -> Value:
-        if any(mp.isnan(a) for a in args):
-            return mp.nan
-        try:
-            value = function(*map(_bounded, args))
-        except (ArithmeticError, ValueError, libmp.NoConvergence):
-            return mp.nan
-        return value if isinstance(value, mp.mpf) else mp.mpf(value) if _is_real(value) else mp.nan
-
-    return total
-
-
-def _bounded(x: Value) -> Value:
-    """Infinity in place of a number that is too large to compute with."""
-    return mp.sign(x) * mp.inf if mp.isfinite(x) and mp.mag(x) > HUGE else x
-
-
-def _is_real(value: Value) -> bool:
-    return not isinstance(value, mp.mpc) or value.imag == 0
-
-
-# --- primitives -----------------------------------------------------------------------------------
-
-
-def _div(x: Value, y: Value) -> Value:
-    if y != 0:
-        return x / y
-    return mp.nan if x == 0 or mp.isnan(x) else mp.sign(x) * mp.inf
-
-
-def _power(x: Value, y: Value) -> Value:
-    if y == 0 or x == 1:
-        return mp.mpf(1)
-    if x == 0:
-        return mp.nan if mp.isnan(y) else mp.mpf(0) if y > 0 else mp.inf
-    if x < 0 and not mp.isint(y) and mp.isfinite(y):
-        return mp.nan
-    if mp.isint(y) and mp.mag(y) < 64:
-        return _total(lambda b: mp.power(b, int(y)))(x)
-    sign = -1 if x < 0 and mp.isfinite(y) and mp.isint(y / 2) is False else 1
-    return sign * _exp(y * _log(abs(x)))
-
-
-def _exp(x: Value) -> Value:
-    return mp.exp(_bounded(x))
-
-
-def _log(x: Value) -> Value:
-    if x == 0:
-        return -mp.inf
-    return mp.log(x) if x > 0 else mp.nan
-
-
-def _lower(x: Value, bound: int, value: Value, function: Callable[[Value], Value]) -> Value:
-    return value if x == bound else _total(function)(x)
-
-
-def _least(*args: Value) -> Value:
-    return mp.nan if any(mp.isnan(a) for a in args) else min(args)
-
-
-def _largest(*args: Value) -> Value:
-    return mp.nan if any(mp.isnan(a) for a in args) else max(args)
-
-
-def _integral(x: Value, function: Callable[[Value], Value]) -> Value:
-    return function(x) if mp.isfinite(x) else x
-
-
-def _sigmoid(x: Value) -> Value:
-    return 1 / (1 + _exp(-x)) if x >= 0 else _div(_exp(x), 1 + _exp(x))
-
-
-def _softplus(x: Value) -> Value:
-    return x + mp.log1p(_exp(-x)) if x > 0 else mp.log1p(_exp(x))
-
-
-def _logaddexp(x: Value, y: Value) -> Value:
-    top = _largest(x, y)
-    return top if mp.isinf(top) else top + _softplus(_least(x, y) - top)
-
-
-def _atanh(x: Value) -> Value:
-    if abs(x) == 1:
-        return x * mp.inf
-    return mp.atanh(x) if abs(x) < 1 else mp.nan
-
-
-def _logit(x: Value) -> Value:
-    if x in (0, 1):
-        return -mp.inf if x == 0 else mp.inf
-    return mp.log(x) - mp.log1p(-x) if 0 < x < 1 else mp.nan
-
-
-def _lgamma(x: Value) -> Value:
-    if mp.isinf(x):
-        return mp.inf
-    if mp.isint(x) and x <= 0:
-        return mp.inf
-    return _total(lambda t: mp.re(mp.loggamma(t)))(x)
-
-
-def _digamma(x: Value) -> Value:
-    if mp.isinf(x):
-        return x if x > 0 else mp.nan
-    return mp.nan if mp.isint(x) and x <= 0 else _total(mp.digamma)(x)
-
-
-def _trigamma(x: Value) -> Value:
-    if mp.isinf(x):
-        return mp.mpf(0) if x > 0 else mp.nan
-    return mp.inf if mp.isint(x) and x <= 0 else _total(lambda t: mp.polygamma(1, t))(x)
-
-
-def _scaled_bessel(order: int) -> Callable[[Value], Value]:
-    def value(x: Value) -> Value:
-        if mp.isinf(x):
-            return mp.mpf(0)
-        return _total(lambda t: mp.besseli(order, t) * mp.exp(-abs(t)))(x)
+    def value(machine: Machine) -> Value:
+        at = key(machine)
+        found = machine.memo.get(at, MISSING)
+        if found is MISSING:
+            found = machine.memo[at] = compute(machine)
+        return found
 
     return value
 
 
-def _ndtr(x: Value) -> Value:
-    return mp.erfc(-x / mp.sqrt(2)) / 2
-
-
-def _log_ndtr(x: Value) -> Value:
-    if x == -mp.inf:
-        return x
-    return mp.log1p(-_ndtr(-x)) if x > 0 else _log(_ndtr(x))
-
-
-def _equal(x: Value, y: Value) -> bool:
-    return (x is None) == (y is None) and bool(x == y)
-
-
-FUNCTIONS: dict[str, Callable[..., Value]] = {
-    "add": lambda x, y: x + y,
-    "sub": lambda x, y: x - y,
-    "mul": lambda x, y: x * y,
-    "div": _div,
-    "power": _power,
-    "neg": lambda x: -x,
-    "eq": _equal,
-    "ne": lambda x, y: not _equal(x, y),
-    "lt": lambda x, y: bool(x < y),
-    "le": lambda x, y: bool(x <= y),
-    "gt": lambda x, y: bool(x > y),
-    "ge": lambda x, y: bool(x >= y),
-    "both": lambda x, y: x and y,
-    "either": lambda x, y: x or y,
-    "negation": lambda x: not x,
-    "sqrt": lambda x: mp.sqrt(x) if x >= 0 else mp.nan,
-    "cbrt": lambda x: mp.sign(x) * _total(mp.cbrt)(abs(x)),
-    "log": _log,
-    "log1p": lambda x: _lower(x, -1, -mp.inf, mp.log1p),
-    "log2": lambda x: _log(x) / mp.log(2),
-    "log10": lambda x: _log(x) / mp.log(10),
-    "asin": lambda x: _total(mp.asin)(x),
-    "acos": lambda x: _total(mp.acos)(x),
-    "acosh": lambda x: mp.acosh(x) if x >= 1 else mp.nan,
-    "atanh": _atanh,
-    "sigmoid": _sigmoid,
-    "logit": _logit,
-    "softplus": _softplus,
-    "relu": lambda x: _largest(x, mp.mpf(0)),
-    "ndtr": _ndtr,
-    "log_ndtr": _log_ndtr,
-    "lgamma": _lgamma,
-    "digamma": _digamma,
-    "trigamma": _trigamma,
-    "bessel_i0e": _scaled_bessel(0),
-    "bessel_i1e": _scaled_bessel(1),
-    "floor": lambda x: _integral(x, mp.floor),
-    "ceil": lambda x: _integral(x, mp.ceil),
-    "nint": lambda x: _integral(x, mp.nint),
-    "clip": lambda x, low, high: _least(_largest(x, low), high),
-    "logaddexp": _logaddexp,
-    "xlogy": lambda x, y: mp.mpf(0) if x == 0 else x * _log(y),
-    "hypot": lambda x, y: mp.sqrt(x * x + y * y),
-    "isnan": lambda x: bool(mp.isnan(x)),
-    "isfinite": lambda x: bool(mp.isfinite(x)),
-    "indicator": lambda c: mp.mpf(int(c)),
-    "least": _least,
-    "largest": _largest,
-    "identity": lambda x: x,
-}
-
-
-# --- reductions -----------------------------------------------------------------------------------
-
-Places = list[tuple[int, Value]]
-
-
-def _values(places: Places) -> list[Value]:
-    return [_as_number(v) for _, v in places]
-
-
-def _total_of(values: Sequence[Value]) -> Value:
-    return sum(values, mp.mpf(0))
-
-
-def _mean(values: Sequence[Value]) -> Value:
-    return _total_of(values) / len(values) if values else mp.mpf(0)
-
-
-def _variance(values: Sequence[Value]) -> Value:
-    center = _mean(values)
-    return _mean([(v - center) ** 2 for v in values])
-
-
-def _product(values: Sequence[Value]) -> Value:
-    result = mp.mpf(1)
-    for v in values:
-        result *= v
-    return result
-
-
-def _norm(values: Sequence[Value]) -> Value:
-    return mp.sqrt(_total_of([v * v for v in values]))
-
-
-def _first(places: Places, sign: int) -> Value:
-    """The index of the largest value (times `sign`), the first on ties."""
-    best, where = None, 0
-    for place, value in places:
-        score = sign * _as_number(value)
-        if best is None or score > best:
-            best, where = score, place
-    return mp.mpf(where)
-
-
-REDUCTIONS: dict[str, Callable[[Places], Value]] = {
-    "sum": lambda p: _total_of(_values(p)),
-    "mean": lambda p: _mean(_values(p)),
-    "prod": lambda p: _product(_values(p)),
-    "max": lambda p: _largest(*_values(p)) if p else -mp.inf,
-    "min": lambda p: _least(*_values(p)) if p else mp.inf,
-    "logsumexp": lambda p: _log(_total_of([_exp(v) for v in _values(p)])),
-    "any": lambda p: any(v for _, v in p),
-    "all": lambda p: all(v for _, v in p),
-    "count": lambda p: mp.mpf(sum(bool(v) for _, v in p)),
-    "var": lambda p: _variance(_values(p)),
-    "std": lambda p: mp.sqrt(_variance(_values(p))),
-    "norm": lambda p: _norm(_values(p)),
-    "norm1": lambda p: _total_of([abs(v) for v in _values(p)]),
-    "argmax": lambda p: _first(p, 1),
-    "argmin": lambda p: _first(p, -1),
-}
-
-
-# --- along an axis --------------------------------------------------------------------------------
-
-Table = dict[Value, Value]
-
-
-def _scan(
-    places: Places, whole: range, join: Callable[[Value, Value], Value], start: Value
-) -> Table:
-    kept = {k: _as_number(v) for k, v in places}
-    table: Table = {}
-    for k in whole:
-        start = join(start, kept[k]) if k in kept else start
-        table[mp.mpf(k)] = start
-    return table
-
-
-def _ascending(places: Places) -> list[int]:
-    """The places kept, in ascending order of value; ties by position, NaN last."""
-    number = {k: _as_number(v) for k, v in places}
-    return sorted(number, key=lambda k: (mp.isnan(number[k]), _unless_nan(number[k]), k))
-
-
-def _unless_nan(x: Value) -> Value:
-    return mp.mpf(0) if mp.isnan(x) else x
-
-
-def _sorted(places: Places, whole: range) -> Table:
-    value = dict(places)
-    ranks = enumerate(_ascending(places), whole.start)
-    return {mp.mpf(k): _as_number(value[place]) for k, place in ranks}
-
-
-def _argsorted(places: Places, whole: range) -> Table:
-    ranks = enumerate(_ascending(places), whole.start)
-    return {mp.mpf(k): mp.mpf(place) for k, place in ranks}
-
-
-def _ranked(places: Places, whole: range) -> Table:
-    """The place of each value in ascending order; infinite for a place that takes no part."""
-    table = {mp.mpf(k): mp.inf for k in whole}
-    return table | {mp.mpf(place): mp.mpf(k) for k, place in enumerate(_ascending(places))}
-
-
-ALONG: dict[str, Callable[[Places, range], Table]] = {
-    "cumsum": lambda p, whole: _scan(p, whole, lambda a, b: a + b, mp.mpf(0)),
-    "logcumsumexp": lambda p, whole: _scan(p, whole, _logaddexp, -mp.inf),
-    "sort": _sorted,
-    "argsort": _argsorted,
-    "rank": _ranked,
-}
+def _constant(value: Fraction | bool | str | None, arithmetic: Arithmetic) -> Value:
+    match value:
+        case None | bool():
+            return value
+        case Fraction():
+            return arithmetic.number(value)
+        case str():
+            return arithmetic.constant(value)

@@ -33,6 +33,13 @@ class Formula:
     def __str__(self) -> str:
         return self.text
 
+    @property
+    def mathml(self) -> str:
+        """The mathematics as a `math` element of HTML."""
+        from lossc.compiler.emit.to_mathml import from_latex
+
+        return from_latex(self.latex)
+
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex}$"
 
@@ -69,12 +76,12 @@ class Loss:
 
     @property
     def doc(self) -> str | None:
-        """The docstring without its `Source:` line."""
+        """The docstring without its citation."""
         return doc_of(self._checked.item)
 
     @property
     def citation(self) -> str | None:
-        """The text of the docstring's `Source:` line."""
+        """What follows `Source:` in the docstring, up to a blank line."""
         return citation_of(self._checked.item)
 
     @property
@@ -183,13 +190,32 @@ class Loss:
         return self._runtime.run(self._task("per_sample"), inputs, params)
 
     def reference(self, *args: Any, digits: int = 50, **kwargs: Any) -> Any:
-        """The value in arbitrary precision (an mpmath number), from the text as written."""
+        """The value as an mpmath number with so many right digits, from the text as written.
+
+        Precision is raised until the digits stand still, up to 65,536 bits.
+        """
         from .reference import reference
 
-        if not isinstance(digits, int) or isinstance(digits, bool) or digits < 1:
-            raise self._wrong("E0602", "`digits` is a whole number from 1 on", f"it is {digits!r}")
+        self._check_digits(digits)
         inputs, params = self._bind(args, kwargs)
         return reference(self._checked, inputs, params, digits)
+
+    def reference_gradient(
+        self, *args: Any, wrt: str | Iterable[str] | None = None, digits: int = 50, **kwargs: Any
+    ) -> dict[str, Any]:
+        """The gradients in arbitrary precision: arrays of mpmath numbers, by name.
+
+        They are those of the text as written. `wrt` is a name or several, of inputs or params; by
+        default all real inputs.
+        """
+        from lossc.compiler.derive import real_inputs
+
+        from .reference import reference_gradient
+
+        self._check_digits(digits)
+        inputs, params = self._bind(args, kwargs)
+        names = real_inputs(self._checked) if wrt is None else self._wrt(wrt, ())
+        return reference_gradient(self._checked, inputs, params, names, digits)
 
     def validate(self, *args: Any, **kwargs: Any) -> None:
         """Check data against the declared domains.
@@ -245,6 +271,10 @@ class Loss:
     @cached_property
     def _separated(self) -> Separated | None:
         return separate(self._checked.program)
+
+    def _check_digits(self, digits: Any) -> None:
+        if not isinstance(digits, int) or isinstance(digits, bool) or digits < 1:
+            raise self._wrong("E0602", "`digits` is a whole number from 1 on", f"it is {digits!r}")
 
     def _task(self, what: str = "value", wrt: tuple[str, ...] = ()) -> Task:
         from .runtime import Task
@@ -366,17 +396,21 @@ class MissingLoss(LosscError, KeyError, AttributeError):
 
 
 def doc_of(item: ast.Loss | ast.Function) -> str | None:
-    """The docstring of an item without its `Source:` line."""
-    lines = (item.doc or "").split("\n")
-    return "\n".join(ln for ln in lines if not _is_citation(ln)).strip() or None
+    """The docstring of an item without its citation."""
+    return "\n".join(_doc_lines(item, cited=False)).strip() or None
 
 
 def citation_of(item: ast.Loss | ast.Function) -> str | None:
-    """The text of the `Source:` line of an item's docstring."""
-    lines = (item.doc or "").split("\n")
-    found = [ln.strip().removeprefix("Source:").strip() for ln in lines if _is_citation(ln)]
-    return found[0] if found else None
+    """What follows `Source:` in an item's docstring, up to a blank line."""
+    lines = [line.strip() for line in _doc_lines(item, cited=True)]
+    return " ".join(lines).removeprefix("Source:").strip() or None
 
 
-def _is_citation(line: str) -> bool:
-    return line.strip().startswith("Source:")
+def _doc_lines(item: ast.Loss | ast.Function, cited: bool) -> list[str]:
+    """The lines of a docstring that are, or are not, part of the citation."""
+    chosen, inside = [], False
+    for line in (item.doc or "").split("\n"):
+        inside = line.strip().startswith("Source:") or (inside and line.strip() != "")
+        if inside == cited:
+            chosen.append(line)
+    return chosen

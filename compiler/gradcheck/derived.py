@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..interpret import Value
-from ..interpret import _Machine as Machine
+from ..arithmetic import Value
+from ..interpret import Machine
 from ..ir import Index, Program
 from ..passes.differentiate import differentiate
 from .point import Clock, Place

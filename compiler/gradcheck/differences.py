@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from mpmath import mp
 
-from ..interpret import Env, Step, Value
-from ..interpret import _Machine as Machine
-from ..ir import Apply, Expr
+from ..arithmetic import Value
+from ..interpret import Machine
+from ..ir import Expr
 from .point import DIGITS, Place, Point
 
 # The error of a difference is least for a step of a third of the digits.
@@ -18,18 +18,6 @@ SHORTER = mp.mpf(10) ** -6
 SMOOTH = mp.mpf(10) ** -12  # how well the two sides agree where there is no kink
 FLAT = mp.mpf(10) ** -18  # beside the value, slopes that count as 0: a step's share of a curve
 GROWTH = mp.mpf(10) ** -3
-
-
-@dataclass
-class Held(Machine):
-    """The interpreter with the arguments of stop_gradient held at another point's values."""
-
-    base: Machine = field(kw_only=True)
-
-    def step(self, term: Expr, env: Env) -> Step:
-        if isinstance(term, Apply) and term.op == "stop_gradient":
-            return self.base.run(term.args[0], env)
-        return (yield from super().step(term, env))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +56,14 @@ class Slopes:
 
 
 def slopes(value: Expr, point: Point, base: Machine, name: str, place: Place) -> Slopes:
-    """The slopes of a program's value as one element moves down and up."""
+    """The slopes of a program's value as one element moves; stop_gradient holds its argument."""
     here = base.run(value, {})
     step = STEP * max(mp.mpf(1), abs(point.arrays[name][place]))
 
     def toward(h: Value) -> Value:
         x = point.arrays[name][place] + h
         moved = point.moved(name, place, x)
-        at = Held(moved.sizes, moved.arrays, base=base).run(value, {})
+        at = base.moved(moved.arrays, held=base).run(value, {})
         return (at - here) / h if mp.isfinite(at) else None
 
     flat = FLAT * max(mp.mpf(1), abs(here))

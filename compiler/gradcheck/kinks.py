@@ -9,8 +9,8 @@ from random import Random
 
 from mpmath import mp
 
-from ..interpret import Value
-from ..interpret import _Machine as Machine
+from ..arithmetic import Value
+from ..interpret import Machine
 from ..ir import (
     REAL,
     Access,

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..interpret import Value
-from ..interpret import _Machine as Machine
+from ..arithmetic import Value
+from ..interpret import Compiler, Machine
 from ..ir import Axis
 
 Array = np.ndarray[Any, Any]
@@ -25,6 +25,7 @@ class Point:
     """Values of all inputs and params: arrays of mpmath numbers or bools, one dim an axis.
 
     `focus` names an element that lies on or beside a kink; a `special` point may lie on kinks.
+    Points that share a `compiler` share the work of reading terms.
     """
 
     label: str
@@ -32,10 +33,11 @@ class Point:
     sizes: Mapping[Axis, int]
     special: bool = False
     focus: tuple[str, Place] | None = None
+    compiler: Compiler = field(default_factory=Compiler, compare=False, repr=False)
 
     def machine(self) -> Machine:
         """The interpreter at this point."""
-        return Machine(self.sizes, self.arrays)
+        return Machine(self.sizes, self.arrays, compiler=self.compiler)
 
     def moved(self, name: str, place: Place, value: Value) -> Point:
         """The point with another value of one element."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from random import Random
 
@@ -12,6 +12,7 @@ from mpmath import mp
 from .. import domains as dom
 from ..check import Checked
 from ..elaborate.declare import Input, Param
+from ..interpret import Compiler
 from ..ir import REAL, Access, Apply, Axis, Program, postorder
 from .kinks import Gap, gaps, solve
 from .point import Array, Point, places
@@ -30,6 +31,7 @@ class Points:
     sizes: Mapping[Axis, int]
     larger: Mapping[Axis, int]
     seed: int
+    compiler: Compiler = field(default_factory=Compiler, compare=False)
 
     def __iter__(self) -> Iterator[Point]:
         first = self.sample("a random point", INSIDE, 0)
@@ -53,7 +55,7 @@ class Points:
         arrays |= {n: exact_array(v) for n, v in self.hidden.items()}
         sampler.params |= arrays
         arrays |= {d.name: sampler.array(d, style) for d in self.checked.inputs.values()}
-        return Point(label, arrays, self.sizes)
+        return Point(label, arrays, self.sizes, compiler=self.compiler)
 
     def missing(self, point: Point) -> Point:
         """NaN among the values of which the formula asks whether they are."""

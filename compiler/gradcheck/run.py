@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from mpmath import mp
 
+from ..arithmetic import Value
 from ..check import Checked
 from ..fold import apply
-from ..interpret import Value
-from ..interpret import _Machine as Machine
+from ..interpret import Machine
 from ..ir import REAL, Access, Const, Expr, Index, Position, Program, Range, postorder, reduce
 from . import derived as oracle1
 from .automatic import Automatic, load

@@ -13,9 +13,9 @@ import numpy as np
 from mpmath import mp
 
 from .. import domains as dom
+from ..arithmetic import Value
 from ..elaborate.declare import Input, Param
-from ..interpret import Value
-from ..interpret import _Machine as Machine
+from ..interpret import Machine
 from ..ir import BOOL, INT, REAL, Axis, Expr
 from .point import Array
 

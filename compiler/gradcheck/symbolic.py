@@ -16,11 +16,11 @@ from lossc.dsl.parser import parse_expression
 from lossc.dsl.primitives import PRIMITIVES
 from lossc.dsl.source import Source
 
+from ..arithmetic import Value
 from ..elaborate.expressions import Elaborator
 from ..elaborate.scope import Scope, TermValue
 from ..findings import Findings
-from ..interpret import Value
-from ..interpret import _Machine as Machine
+from ..interpret import Machine
 from ..ir import REAL, Access, Along, Apply, Bound, Const, Expr, Index, Reduce, Select
 from ..link import Unit
 from .point import Clock, Place

@@ -1,0 +1,150 @@
+"""Values in arbitrary precision, raised until the digits stand still.
+
+A program is run twice at each precision, rounded to nearest and rounded otherwise
+(`arithmetic.Nudged`). What agrees to the digits asked for is settled; for the rest the number of
+bits is doubled. So `log(1 - sigmoid(1000))` is found, though it takes 1,450 bits to tell the
+sigmoid from 1, and a zero, or an infinity, is known from one that more digits would resolve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import numpy as np
+from mpmath import mp
+
+from .arithmetic import NEAREST, NUDGED, Value
+from .interpret import Array, Compiler, Machine, arrays_of, sizes_of
+from .ir import Index, Program
+
+MOST_BITS = 1 << 16
+SPARE_BITS = 40  # at the first precision, beyond the digits asked for
+SURE = 3  # so many precisions must give NaN, until it counts
+
+Place = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """What is asked of a value: `bits` that are right, below `floor` none, with at most `most`.
+
+    With `together` the elements of a value need to be right to the last bit of the largest only.
+    """
+
+    bits: int
+    floor: Value = 0
+    together: bool = False
+    most: int = MOST_BITS
+
+    @staticmethod
+    def of(digits: int) -> Accuracy:
+        """So many decimal digits."""
+        return Accuracy(int(digits * 3.3219281) + 2)
+
+    def precisions(self) -> Iterable[int]:
+        """The numbers of bits to compute with, in order."""
+        bits = self.bits + SPARE_BITS
+        while bits < self.most:
+            yield bits
+            bits *= 2
+        yield max(self.most, self.bits + SPARE_BITS)
+
+
+@dataclass
+class _Element:
+    """One element of a value: what it was at each precision, near and nudged."""
+
+    near: list[Value] = field(default_factory=list)
+    nudged: list[Value] = field(default_factory=list)
+
+    @property
+    def size(self) -> Value:
+        """The larger magnitude of the last two results."""
+        return max(abs(self.near[-1]), abs(self.nudged[-1]))
+
+    def is_settled(self, asked: Accuracy, largest: Value) -> bool:
+        """Whether the last two results agree."""
+        a, b = self.near[-1], self.nudged[-1]
+        if isinstance(a, bool) or a is None:
+            return bool(a == b)
+        if mp.isnan(a) or mp.isnan(b):
+            return len(self.near) >= SURE and all(map(mp.isnan, self.near[-SURE:]))
+        if mp.isinf(a) or mp.isinf(b):
+            return bool(a == b)
+        scale = max(self.size, largest if asked.together else 0)
+        return bool(abs(a - b) <= mp.ldexp(scale, -asked.bits)) or self.size < asked.floor
+
+    @property
+    def has_size(self) -> bool:
+        """Whether the results are numbers that agree in size, by which others may be measured."""
+        a, b = self.near[-1], self.nudged[-1]
+        if isinstance(a, bool) or a is None or not mp.isfinite(a) or not mp.isfinite(b):
+            return False
+        return bool(abs(a - b) <= self.size / 2)
+
+    def vanishes(self, bits: int) -> bool:
+        """Whether the results get smaller as bits are added, like a sum of 0 that is rounded."""
+        if len(self.near) < 2 or isinstance(self.near[-1], bool) or self.near[-1] is None:
+            return False
+        before = max(abs(self.near[-2]), abs(self.nudged[-2]))
+        if not mp.isfinite(self.size) or not mp.isfinite(before):
+            return False
+        added = bits // 4
+        return bool(self.size < mp.ldexp(before, -added) and self.size < mp.ldexp(1, -added))
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """The elements of a value, one dim an axis, and which of them are settled."""
+
+    values: Array
+    settled: Array
+
+
+def evaluate(
+    program: Program, values: Mapping[str, object], asked: Accuracy,
+    compiler: Compiler | None = None,
+) -> Exact:  # fmt: skip
+    """The value of a program in arbitrary precision.
+
+    `values` has arrays, lists or numbers by name, as for `interpret`. An element that `asked.most`
+    bits do not settle has the value found with so many, or is 0 if it went on vanishing, which
+    counts as settled.
+    """
+    sizes = sizes_of(program, values)
+    lengths = [s.axis.size or sizes[s.axis] for s in program.axes if s.axis is not None]
+    unsettled = {p: _Element() for p in product(*map(range, lengths))}
+    exact = Exact(np.empty(lengths, dtype=object), np.ones(lengths, dtype=bool))
+    compiler = compiler or Compiler()
+    largest = mp.mpf(0)
+    for bits in asked.precisions():
+        with mp.workprec(bits):
+            _run(program, values, sizes, compiler, unsettled)
+            largest = max([largest, *(e.size for e in unsettled.values() if e.has_size)])
+            for place, element in [*unsettled.items()]:
+                if element.is_settled(asked, largest):
+                    exact.values[place] = element.near[-1]
+                    del unsettled[place]
+        if not unsettled:
+            break
+    for place, element in unsettled.items():
+        vanishes = element.vanishes(bits)
+        exact.values[place] = mp.mpf(0) if vanishes else element.near[-1]
+        exact.settled[place] = vanishes
+    return exact
+
+
+def _run(
+    program: Program, values: Mapping[str, object], sizes: Mapping[Any, int], compiler: Compiler,
+    elements: Mapping[Place, _Element],
+) -> None:  # fmt: skip
+    """Evaluate elements at the precision that is set, in both roundings."""
+    near = Machine(sizes, arrays_of(program, values, NEAREST), NEAREST, None, compiler)
+    nudged = Machine(sizes, arrays_of(program, values, NUDGED), NUDGED, None, compiler)
+    for place, element in elements.items():
+        env: dict[Index, int] = dict(zip(program.axes, place, strict=True))
+        element.near.append(near.run(program.value, env))
+        element.nudged.append(nudged.run(program.value, env))
