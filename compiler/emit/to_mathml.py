@@ -320,7 +320,7 @@ class _Reader:
 
     def cases(self) -> _Atom:
         r"""The rows of an `if`, up to `\end`."""
-        rows = []
+        rows: list[ET.Element] = []
         while not rows or self.next() == r"\\":
             value = _row(self.row("&"))
             self.next()
