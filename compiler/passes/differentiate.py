@@ -71,10 +71,23 @@ def differentiate(program: Program, wrt: str, seeded: bool = False) -> Program:
     )
 
 
+def diagonal(program: Program, wrt: str) -> Program:
+    """The derivative of each element of a value in the element of a tensor at the same place.
+
+    The program's axes are the tensor's own, as those of a gradient are.
+    """
+    tensor = next(t for t in (*program.inputs, *program.params) if t.name == wrt)
+    value = rebuild(program.value, _without_clip)
+    slope = _Backward(tensor, held=program.axes).run(value, ONE)[0]
+    return replace(program, name=f"d_{program.name}_d_{wrt}", value=slope)
+
+
 def total(program: Program) -> Program:
     """The sum of a program's values as a program."""
     spans: dict[Index, Range] = {s: Range.of(s.axis) for s in program.axes if s.axis is not None}
-    return replace(program, value=reduce("sum", spans, program.value), axes=()) if spans else program
+    return (
+        replace(program, value=reduce("sum", spans, program.value), axes=()) if spans else program
+    )
 
 
 def _without_clip(term: Expr) -> Expr | None:
@@ -87,9 +100,14 @@ def _without_clip(term: Expr) -> Expr | None:
 
 @dataclass
 class _Backward:
-    """One backward sweep: the adjoints so far, and the terms still to visit, highest first."""
+    """One backward sweep: the adjoints so far, and the terms still to visit, highest first.
+
+    Without `held` the value is a single number. Else its indices `held` stand for one place, and
+    the derivative is that in the tensor's element at this place alone.
+    """
 
     tensor: Tensor
+    held: tuple[Symbol, ...] = ()
     adjoints: dict[Expr, Expr] = field(default_factory=dict)
     heights: dict[Expr, int] = field(default_factory=dict)
     active: dict[Expr, bool] = field(default_factory=dict)
@@ -100,7 +118,8 @@ class _Backward:
     def run(self, value: Expr, seed: Expr) -> tuple[Expr, tuple[Symbol, ...]]:
         """The gradient and its axes."""
         self.survey(value)
-        targets = tuple(self.fresh(Range.of(a), a.name, a) for a in self.tensor.axes)
+        axes = self.tensor.axes
+        targets = self.held or tuple(self.fresh(Range.of(a), a.name, a) for a in axes)
         total: Expr = ZERO
         self.add(value, seed, frozenset())
         while self.queue:
@@ -148,7 +167,7 @@ class _Backward:
         """Add to a term's adjoint, summed over the indices around that the term lacks."""
         if not self.active[term] or term.kind != REAL or adjoint == ZERO:
             return
-        adjoint = self.summed(adjoint, around - term.free)
+        adjoint = self.summed(adjoint, around - term.free - frozenset(self.held))
         if term not in self.adjoints:
             heappush(self.queue, (-self.heights[term], next(self.uid), term))
         self.adjoints[term] = plus(self.adjoints.get(term, ZERO), adjoint)
@@ -291,7 +310,7 @@ class _Backward:
         conditions: list[Expr] = []
         for slot, target in zip(term.slots, targets, strict=True):
             self.solve(substitute(slot, solved), target, targets, solved, conditions)
-        rest = frozenset(i for i in term.free if i not in solved)
+        rest = frozenset(i for i in term.free if i not in solved and i not in self.held)
         partial = frozenset(i for i, e in solved.items() if not self.is_whole(i, e))
         value = substitute(_padded(adjoint, partial), solved)
         conditions = [substitute(_padded(c, partial), solved) for c in conditions]
@@ -306,7 +325,7 @@ class _Backward:
         unknown = {} if form is None else form.indices
         free = [i for i, n in unknown.items() if i not in targets and abs(n) == 1]
         if form is None or not free:
-            conditions.append(apply("eq", (slot, Position(target))))
+            conditions.append(_same(slot, target))
             return
         index = free[0]
         sign = form.indices[index]
@@ -348,6 +367,15 @@ class _Backward:
             )
         else:
             yield apply("le", (as_term(Affine(Dim(), negative)), as_term(Affine(form.dim))))
+
+
+def _same(slot: Expr, target: Symbol) -> Expr:
+    """Whether a slot reads the target's place, decided at once where it can be."""
+    form = affine(slot)
+    gap = None if form is None else form.plus(Affine(indices={target: 1}), -1)
+    if gap is not None and not gap.indices and gap.dim.is_const:
+        return Const(gap.dim.const == 0)
+    return apply("eq", (slot, Position(target)))
 
 
 def _total(term: Access) -> Index | None:
