@@ -1,0 +1,1 @@
+"""The audit: what a loss claims, proved or refuted."""

@@ -1,0 +1,86 @@
+"""Claims decided: each kind's obligations, and the ladder of proofs and searches.
+
+Claims are about one sample (a batch of one) where the loss is separable, over the declared domains
+of inputs and params alike, wherever the formula has a value. A proof for axes of any length is
+tried first; else one at small lengths, which the verdict names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from lossc.dsl import ast
+
+from ..check import Checked
+from ..link import Reader
+from .context import Context
+from .goal import Budget, OutOfBudget
+from .kinds import comparison, equality, forecast, limit, shape
+from .normal import TooLarge
+from .scalars import NotWritten
+from .statements import NotStated
+from .verdict import Verdict, unknown
+
+SECONDS = 2.0  # for one claim
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimVerdict:
+    """A claim, its text and its verdict."""
+
+    claim: ast.Claim
+    verdict: Verdict
+
+    @property
+    def text(self) -> str:
+        """The claim as it is written."""
+        return " ".join(self.claim.span.text.split())
+
+    def __str__(self) -> str:
+        return f"{self.text}: {self.verdict}"
+
+
+Decide = Callable[[Context, ast.Claim], Verdict]
+KINDS: Mapping[str, Decide] = {
+    "holds": comparison.holds,
+    "zero iff": comparison.zero_iff,
+    "convex": shape.convex,
+    "quasiconvex": shape.quasiconvex,
+    "increasing": shape.increasing,
+    "decreasing": shape.decreasing,
+    "smooth": shape.smooth,
+    "lipschitz": shape.lipschitz,
+    "symmetric": equality.symmetric,
+    "invariant": equality.invariant,
+    "equals": equality.equals,
+    "proper": forecast.proper,
+    "elicits": forecast.elicits,
+    "limit": limit.limit,
+}
+
+
+def decide(
+    checked: Checked, claim: ast.Claim, budget: Budget | None = None, read: Reader | None = None
+) -> Verdict:
+    """The verdict on a claim of a loss.
+
+    `read` opens the files that `equals` names; without it only those the loss uses are known.
+    """
+    context = Context(checked, read, budget or Budget(SECONDS))
+    try:
+        return KINDS[claim.kind](context, claim)
+    except (NotStated, NotWritten) as error:
+        return unknown(str(error))
+    except OutOfBudget:
+        return unknown("all, until the time ran out")
+    except (TooLarge, RecursionError):
+        return unknown("all, until the formula grew too large")
+
+
+def audit_claims(
+    checked: Checked, seconds: float = SECONDS, read: Reader | None = None
+) -> tuple[ClaimVerdict, ...]:
+    """Every claim of a loss with its verdict, in the order of the text."""
+    claims = checked.item.claims if isinstance(checked.item, ast.Loss) else ()
+    return tuple(ClaimVerdict(c, decide(checked, c, Budget(seconds), read)) for c in claims)

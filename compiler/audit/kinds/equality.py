@@ -1,0 +1,276 @@
+"""Symmetry, invariance, and equality with another loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from numpy import ndindex
+
+from lossc.dsl import ast
+
+from ...arithmetic import Value
+from ...check import Checked, check
+from ...ir import (
+    Access,
+    Apply,
+    Axis,
+    Const,
+    Dim,
+    Expr,
+    Index,
+    Position,
+    Range,
+    Reduce,
+    Size,
+    Symbol,
+    Tensor,
+    rebuild,
+    reduce,
+)
+from ..context import Context, Doubt, Exact, ladder
+from ..frame import Case, Frame
+from ..goal import Goal, put
+from ..interval import INF, REALS, Interval
+from ..normal import is_equal
+from ..prove import NORMAL_FORM
+from ..scalars import scalar
+from ..statements import NotStated, replaced
+from ..tidy import build, tidy
+from ..verdict import Verdict, proved
+from .comparison import all_of, decide_gap, zero_or_more
+
+
+def symmetric(context: Context, claim: ast.Claim) -> Verdict:
+    """`symmetric in a, b`: nothing changes when the two are exchanged."""
+    names = [s.id for s in claim.subjects if isinstance(s, ast.Name)]
+    if len(names) != 2 or len(names) != len(claim.subjects):
+        raise NotStated("symmetry in something else than two inputs")
+    tensors = {
+        t.name: t for t in (*context.checked.program.inputs, *context.checked.program.params)
+    }
+    if not set(names) <= set(tensors):
+        raise NotStated("symmetry in something else than two inputs")
+    a, b = (tensors[n] for n in names)
+    if len(a.axes) != len(b.axes):
+        raise NotStated("symmetry in inputs of different axes")
+    value = context.checked.program.value
+    swapped = replaced(value, {a.name: _whole(b), b.name: _whole(a)})
+    if tidy(swapped) == tidy(value):
+        return proved(NORMAL_FORM)
+    shown = (("as given", value), ("exchanged", swapped))
+    return decide_gap(context, _minus(value, swapped), True, False, shown)
+
+
+def _whole(tensor: Tensor) -> Expr:
+    return Access(tensor, tuple(Position(Symbol(a.name, a)) for a in tensor.axes))
+
+
+def _minus(a: Expr, b: Expr) -> Expr:
+    return Apply("sub", (a, b))
+
+
+# --- another loss ---------------------------------------------------------------------------------
+
+
+def equals(context: Context, claim: ast.Claim) -> Verdict:
+    """`equals other`: the same value for the same inputs in order and params by name."""
+    assert claim.word is not None
+    other = _named(context, claim.word, claim)
+    mine, theirs = list(context.checked.inputs), list(other.inputs)
+    if len(mine) != len(theirs):
+        raise NotStated(f"{claim.word} takes {len(theirs)} inputs")
+    value, goal = context.checked.program.value, _translated(context, other)
+    if value == goal or tidy(value) == tidy(goal):
+        return proved(NORMAL_FORM)
+    one, two = context.whole(value), context.whole(goal)
+    if one is not None and two is not None and is_equal(one, two):
+        return proved(NORMAL_FORM)
+    return decide_gap(context, _minus(value, goal), True, False,
+                      ((context.checked.name, value), (other.name, goal)))  # fmt: skip
+
+
+def _translated(context: Context, other: Checked) -> Expr:
+    """Another loss's value in this one's inputs and params."""
+    terms: dict[str, Expr] = {}
+    own = context.checked
+    for mine, theirs in zip(own.inputs.values(), other.inputs.values(), strict=True):
+        if len(mine.tensor.axes) != len(theirs.tensor.axes):
+            raise NotStated(f"{other.name} has other axes")
+    for mine, theirs in zip(own.inputs.values(), other.inputs.values(), strict=True):
+        terms[theirs.name] = _renamed(mine.tensor, theirs.tensor)
+    for name, param in other.params.items():
+        if name in own.params:
+            terms[name] = _renamed(own.params[name].tensor, param.tensor)
+        elif param.default is not None and not isinstance(param.default, tuple | str):
+            terms[name] = Const(param.default)
+        elif param.default is not None:
+            raise NotStated(f"{other.name} has the param {name}")
+    return _on_axes(replaced(other.program.value, terms), own, other)
+
+
+def _renamed(mine: Tensor, theirs: Tensor) -> Expr:
+    """A tensor read at the indices of another's axes."""
+    return Access(mine, tuple(Position(Symbol(a.name, a)) for a in theirs.axes))
+
+
+def _on_axes(value: Expr, own: Checked, other: Checked) -> Expr:
+    """A term over this loss's axes in place of another's."""
+    axes: dict[Axis, Axis] = {}
+    for mine, theirs in zip(own.inputs.values(), other.inputs.values(), strict=True):
+        axes |= dict(zip(theirs.tensor.axes, mine.tensor.axes, strict=True))
+    if all(a == b for a, b in axes.items()):
+        return value
+
+    def span(r: Range) -> Range:
+        return Range(tuple(map(dim, r.starts)), tuple(map(dim, r.stops)))
+
+    def dim(d: Dim) -> Dim:
+        total = Dim(d.const)
+        for axis, n in d.sizes:
+            total = total + Dim.of(axes.get(axis, axis)) * n
+        return total
+
+    def visit(t: Expr) -> Expr | None:
+        if isinstance(t, Size):
+            return Size(axes.get(t.axis, t.axis))
+        if isinstance(t, Reduce):
+            ranges: dict[Index, Range] = {b: span(b.range) for b in t.indices}
+            parts = [rebuild(p, visit) for p in t.parts]
+            return reduce(t.op, ranges, parts[0], parts[1] if t.filter else None, t.result)
+        return None
+
+    return rebuild(value, visit)
+
+
+def _named(context: Context, word: str, claim: ast.Claim) -> Checked:
+    """The loss that a dotted name stands for."""
+    family, _, name = word.rpartition(".")
+    unit = context.checked.unit
+    if context.read is None:
+        raise NotStated("files cannot be read here")
+    if family:
+        use = ast.Use(family, (ast.Name(name, span=claim.span),), False, span=claim.span)
+        source = context.read(use, unit.source)
+    else:
+        target = unit.target(name)
+        if target is None:
+            raise NotStated(f"nothing is named {name}")
+        source = target.unit.source
+    found = check(source, context.read).losses.get(name)
+    if found is None:
+        raise NotStated(f"{word} is not known")
+    return found
+
+
+# --- invariance -----------------------------------------------------------------------------------
+
+
+def invariant(context: Context, claim: ast.Claim) -> Verdict:
+    """`invariant under shift (scale, permutation) of z`."""
+    names = [s.id for s in claim.subjects if isinstance(s, ast.Name)]
+    if len(names) < len(claim.subjects) or not set(names) <= set(context.frames[0].decls):
+        raise NotStated("invariance in something else than inputs")
+    if claim.word == "permutation":
+        return _permuted(context, names)
+    value = context.checked.program.value
+
+    def parts(frame: Frame, case: Case) -> tuple[Expr, Expr]:
+        term = case.of(frame.write(value))
+        moved = term
+        for n in (e for s in names for e in frame.elements(s) if e in case.box):
+            op = "add" if claim.word == "shift" else "mul"
+            moved = put(moved, n, build(op, scalar(n), scalar(STEP)))
+        return term, moved
+
+    def exact(frame: Frame, values: Mapping[str, Value]) -> Value:
+        run = frame.machine(values).run(value, {})
+        step = values[STEP]
+        moved = dict(values)
+        for n in (e for s in names for e in frame.elements(s)):
+            moved[n] = values[n] + step if claim.word == "shift" else values[n] * step
+        return run - frame.machine(moved).run(value, {})
+
+    return _unchanged(context, parts, exact, _steps(claim.word or ""))
+
+
+STEP = "#step"
+
+
+def _steps(word: str) -> dict[str, Interval]:
+    return {STEP: REALS if word == "shift" else Interval(0.0, INF, True, True)}
+
+
+Parts = Callable[[Frame, Case], tuple[Expr, Expr]]
+
+
+def _unchanged(
+    context: Context, parts: Parts, exact: Exact, extra: Mapping[str, Interval]
+) -> Verdict:
+    """Whether a value before a change is the one after it."""
+
+    def prove(frame: Frame, case: Case) -> str | None:
+        before, after = parts(frame, case)
+        goal = Goal(build("sub", before, after), {**case.box, **extra}, case.given)
+        return zero_or_more(context, goal, True)
+
+    def refute(frame: Frame, case: Case) -> Verdict | None:
+        before, after = parts(frame, case)
+        gap = build("sub", before, after)
+        doubt = Doubt(gap, exact, extra, zero=True, shown=(("difference", exact),))
+        return context.refute(frame, case, doubt)
+
+    return ladder(context, prove, refute)
+
+
+def _permuted(context: Context, names: list[str]) -> Verdict:
+    """Any two neighbours along the axis that the inputs share can be exchanged."""
+    axis = _shared_axis(context, names)
+    value = context.checked.program.value
+    length = context.frames[0].length(axis)
+    swaps = [(k, k + 1) for k in range(length - 1)]
+    verdicts = []
+    for swap in swaps:
+
+        def parts(frame: Frame, case: Case, swap: tuple[int, int] = swap) -> tuple[Expr, Expr]:
+            term = frame.write(value)
+            return case.of(term), case.of(_exchanged(term, _partners(frame, names, axis, swap)))
+
+        def exact(frame: Frame, values: Mapping[str, Value], swap: tuple[int, int] = swap) -> Value:
+            partner = _partners(frame, names, axis, swap)
+            moved = {n: values[partner.get(n, n)] for n in values}
+            before = frame.machine(values).run(value, {})
+            return before - frame.machine(moved).run(value, {})
+
+        verdicts.append(_unchanged(context, parts, exact, {}))
+    return all_of(verdicts)
+
+
+def _shared_axis(context: Context, names: list[str]) -> Axis:
+    frame = context.frames[0]
+    rows = [frame.decls[n].tensor.axes for n in names]
+    shared = [a for a in rows[0] if a != context.lead and all(a in r for r in rows)]
+    if len(shared) != 1 or frame.length(shared[0]) < 2:
+        raise NotStated("permutations of inputs that do not share one axis beside the batch's")
+    return shared[0]
+
+
+def _partners(frame: Frame, names: list[str], axis: Axis, swap: tuple[int, int]) -> dict[str, str]:
+    """For each element at one of two places of an axis, the one at the other."""
+    found: dict[str, str] = {}
+    for name in names:
+        tensor = frame.decls[name].tensor
+        at = tensor.axes.index(axis)
+        for place in ndindex(frame.shape(tensor)):
+            if place[at] in swap and max(swap) < frame.length(axis):
+                other = list(place)
+                other[at] = swap[1] if place[at] == swap[0] else swap[0]
+                found[frame.name_of(tensor, place)] = frame.name_of(tensor, tuple(other))
+    return found
+
+
+def _exchanged(term: Expr, partner: Mapping[str, str]) -> Expr:
+    for name in partner:
+        term = put(term, name, scalar(f"#{name}"))
+    for name, other in partner.items():
+        term = put(term, f"#{name}", scalar(other))
+    return term

@@ -1,0 +1,92 @@
+"""Scalar terms on arrays of floats, for the search of witnesses. Nothing here proves anything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from mpmath import mp
+
+from ..arithmetic import NEAREST
+from ..ir import Access, Apply, Const, Expr, Select, postorder
+
+Array = np.ndarray[Any, Any]
+
+
+def evaluate(term: Expr, values: Mapping[str, Array]) -> Array:
+    """The value of a term at many points; NaN where it has none."""
+    done: dict[Expr, Any] = {}
+    with np.errstate(all="ignore"):
+        for t in postorder(term):
+            done[t] = _value(t, [done[p] for p in t.parts], values)
+    shape = np.broadcast(*values.values()).shape if values else ()
+    return np.broadcast_to(np.asarray(done[term], dtype=float), shape)
+
+
+def _value(term: Expr, parts: list[Any], values: Mapping[str, Array]) -> Any:
+    match term:
+        case Const(value=value):
+            return _constant(value)
+        case Access():
+            return values[term.tensor.name]
+        case Select():
+            return np.where(np.asarray(parts[0], dtype=bool), parts[1], parts[2])
+        case Apply():
+            return _function(term.op)(*parts)
+    raise TypeError(type(term).__name__)
+
+
+def _constant(value: object) -> float:
+    if isinstance(value, Fraction):
+        return float(value)
+    if isinstance(value, bool):
+        return value
+    return {"pi": math.pi, "e": math.e, "inf": math.inf}.get(str(value), math.nan)
+
+
+def _function(op: str) -> Callable[..., Any]:
+    if op in _NUMPY:
+        return _NUMPY[op]
+
+    def slow(*args: float) -> float:
+        try:
+            return float(NEAREST.apply(op, [mp.mpf(float(a)) for a in args]))
+        except (TypeError, ValueError, OverflowError):
+            return math.nan
+
+    return lambda *args: np.frompyfunc(slow, len(args), 1)(*args).astype(float)
+
+
+def _sigmoid(x: Array) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+def _power(x: Array, y: Array) -> Any:
+    return np.power(np.asarray(x, dtype=float), y)
+
+
+def _xlogy(x: Array, y: Array) -> Any:
+    return np.where(x == 0, 0.0, x * np.log(y))
+
+
+_ERF = np.frompyfunc(math.erf, 1, 1)
+_ERFC = np.frompyfunc(math.erfc, 1, 1)
+
+_NUMPY: Mapping[str, Callable[..., Any]] = {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.true_divide, "pow": _power,
+    "neg": np.negative, "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal,
+    "gt": np.greater, "ge": np.greater_equal, "and": np.logical_and, "or": np.logical_or,
+    "not": np.logical_not, "abs": np.abs, "sign": np.sign, "sqrt": np.sqrt, "cbrt": np.cbrt,
+    "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin,
+    "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "sinh": np.sinh, "cosh": np.cosh,
+    "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh,
+    "sigmoid": _sigmoid, "softplus": lambda x: np.logaddexp(0, x), "logaddexp": np.logaddexp,
+    "hypot": np.hypot, "min": np.minimum, "max": np.maximum, "floor": np.floor, "ceil": np.ceil,
+    "round": np.round, "xlogy": _xlogy, "indicator": lambda c: np.asarray(c, dtype=float),
+    "erf": lambda x: np.asarray(_ERF(x), dtype=float),
+    "erfc": lambda x: np.asarray(_ERFC(x), dtype=float),
+    "ndtr": lambda x: np.asarray(_ERFC(-np.asarray(x) / math.sqrt(2)), dtype=float) / 2,
+}  # fmt: skip
