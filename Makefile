@@ -40,6 +40,7 @@ types: $(READY) ## check types
 bench: $(READY) ## measure import, check, compile, call and gradient times
 	@$(BIN)/python bench/bench.py
 	@$(BIN)/python bench/gradients.py
+	@$(BIN)/python bench/derive.py
 
 docs: $(READY) ## write the generated pages anew, then check every example in docs/
 	@$(BIN)/python docs/generate.py

@@ -375,8 +375,7 @@ def reduce(
     """A reduction that closes the given indices of body and filter, each over its range."""
     within = [body] if filter is None else [body, filter]
     order = _in_order_of_use(ranges, within)
-    bound, mapping = _close(order, ranges, within)
-    inside = [substitute(e, mapping) for e in within]
+    bound, inside = _close(order, ranges, within)
     return Reduce(op, bound, inside[0], inside[1] if filter is not None else None, result)
 
 
@@ -385,17 +384,18 @@ def along(
 ) -> Expr:
     """A scan or sort that closes `index` of body and filter over its range, read at `at`."""
     within = [body] if filter is None else [body, filter]
-    bound, mapping = _close([index], {index: span}, within)
-    inside = [substitute(e, mapping) for e in within]
+    bound, inside = _close([index], {index: span}, within)
     return Along(op, bound[0], inside[0], at, inside[1] if filter is not None else None)
 
 
 def _close(
     order: list[Index], ranges: Mapping[Index, Range], within: list[Expr]
-) -> tuple[tuple[Bound, ...], dict[Index, Expr]]:
+) -> tuple[tuple[Bound, ...], list[Expr]]:
+    """The bound index for each index, and the terms over them."""
     base = max(e.level for e in within)
     bound = tuple(Bound(base + 1 + k, ranges[i], i.name) for k, i in enumerate(order))
-    return bound, {i: Position(b) for i, b in zip(order, bound, strict=True)}
+    moved = {i: Position(b) for i, b in zip(order, bound, strict=True) if i != b}
+    return bound, [substitute(e, moved) for e in within] if moved else within
 
 
 def _in_order_of_use(indices: Iterable[Index], within: list[Expr]) -> list[Index]:
@@ -403,8 +403,16 @@ def _in_order_of_use(indices: Iterable[Index], within: list[Expr]) -> list[Index
     rest = sorted(indices, key=lambda i: i.name)
     if len(rest) < 2:
         return rest
-    terms = postorder(*within)
-    used = dict.fromkeys(t.index for t in terms if isinstance(t, Position) and t.index in rest)
+    wanted, used = frozenset(rest), dict[Index, None]()
+    seen, stack = set[Expr](), within[::-1]
+    while stack and len(used) < len(rest):
+        term = stack.pop()
+        if term in seen or not term.free & wanted:
+            continue
+        seen.add(term)
+        if isinstance(term, Position):
+            used[term.index] = None
+        stack.extend(reversed(term.parts))
     return [*used, *(i for i in rest if i not in used)]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TypeGuard
 
+from ..affine import Affine, affine
 from ..fold import apply, select
-from ..ir import Apply, Const, Expr, Select
+from ..ir import Apply, Const, Dim, Expr, Select
 
 ZERO, ONE = Const(Fraction(0)), Const(Fraction(1))
 
@@ -29,11 +30,13 @@ def times(a: Expr, b: Expr) -> Expr:
             return over(times(x.args[0], y), x.args[1])
     if isinstance(b, Const) and not isinstance(a, Const):
         return times(b, a)
-    if isinstance(b, Apply) and b.op == "mul" and isinstance(b.args[0], Const):
+    if isinstance(b, Apply) and b.op == "mul" and _number(b.args[0]):
         factor, rest = b.args
-        if isinstance(a, Const):
+        if _number(a):
             return times(apply("mul", (a, factor)), rest)
         return times(factor, times(a, rest))
+    if isinstance(a, Apply) and a.op == "mul" and _number(a.args[0]):
+        return times(a.args[0], times(a.args[1], b))
     return apply("mul", (a, b))
 
 
@@ -52,15 +55,24 @@ def over(a: Expr, b: Expr) -> Expr:
     top, bottom = _factor(a), _factor(b)
     if bottom != 1 and bottom and (top / bottom).denominator == 1:
         return over(_scaled(a, 1 / bottom), _scaled(b, 1 / bottom))
+    if top != 1 and top > 0 and (bottom / top).denominator == 1:
+        return over(_scaled(a, 1 / top), _scaled(b, 1 / top))
     return apply("div", (a, b))
 
 
 def _scaled(term: Expr, factor: Fraction) -> Expr:
-    """A product with the number that it begins with multiplied by another."""
+    """A term with the number that it begins with multiplied by another."""
+    if _factor(term) == 1:
+        return times(Const(factor), term)
     if isinstance(term, Apply):
         first = _scaled(term.args[0], factor)
         return term.args[1] if first == ONE else apply("mul", (first, term.args[1]))
     return Const(_factor(term) * factor)
+
+
+def _number(term: Expr) -> bool:
+    """Whether it is a number that products fold, unlike pi."""
+    return isinstance(term, Const) and isinstance(term.value, Fraction)
 
 
 def _factor(term: Expr) -> Fraction:
@@ -99,18 +111,69 @@ def plus(a: Expr, b: Expr) -> Expr:
     left, right = _as_quotient(a), _as_quotient(b)
     if left[1] == right[1] != ONE:
         return over(plus(left[0], right[0]), left[1])
-    if isinstance(a, Select) and isinstance(b, Select) and a.condition == b.condition:
-        return chosen(a.condition, plus(a.then, b.then), plus(a.other, b.other))
-    if isinstance(a, Select) and isinstance(b, Select):
-        either = a.other == b.other == ZERO and b.condition == apply("not", (a.condition,))
-        if either and _quotient(a.then) and _quotient(b.then) and a.then.args[1] == b.then.args[1]:
-            return over(select(a.condition, a.then.args[0], b.then.args[0]), a.then.args[1])
-        if either:
-            return select(a.condition, a.then, b.then)
+    joined = _joined(a, b)
+    if joined is not None:
+        return joined
     for x, y in ((a, b), (b, a)):
         if isinstance(y, Apply) and y.op == "neg":
             return apply("sub", (x, y.args[0]))
     return apply("add", (a, b))
+
+
+def _joined(a: Expr, b: Expr) -> Expr | None:
+    """The sum of two branches as one, where their conditions begin alike or exclude each other."""
+    if isinstance(a, Apply) and a.op == "add":
+        for x, y in (a.args, a.args[::-1]):
+            one = _joined(x, b)
+            if one is not None:
+                return plus(y, one) if x is a.args[0] else plus(one, y)
+        return None
+    if not (isinstance(a, Select) and isinstance(b, Select)):
+        return None
+    (first, then, rest), (other, more, less) = _branches(a), _branches(b)
+    if _opposite(first, other):
+        more, less = less, more
+    elif first != other:
+        return None
+    then, rest = plus(then, more), plus(rest, less)
+    if _quotient(then) and _quotient(rest) and then.args[1] == rest.args[1]:
+        return over(select(first, then.args[0], rest.args[0]), then.args[1])
+    return chosen(first, then, rest)
+
+
+def _branches(term: Select) -> tuple[Expr, Expr, Expr]:
+    """Condition and branches; of a branch or 0, the first of the conditions that must hold."""
+    if term.other != ZERO:
+        return term.condition, term.then, term.other
+    first, rest = _split(term.condition)
+    return first, select(rest, term.then, ZERO), ZERO
+
+
+def _split(condition: Expr) -> tuple[Expr, Expr]:
+    """The first of the conditions that must hold, and the rest."""
+    if not (isinstance(condition, Apply) and condition.op == "and"):
+        return condition, Const(True)
+    first, rest = _split(condition.args[0])
+    return first, apply("and", (rest, condition.args[1]))
+
+
+def _opposite(a: Expr, b: Expr) -> bool:
+    """Whether one condition holds just where the other does not."""
+    if b == apply("not", (a,)) or a == apply("not", (b,)):
+        return True
+    left, right = _margin(a), _margin(b)
+    return left is not None and right is not None and left.plus(right) == Affine(Dim(-1))
+
+
+def _margin(condition: Expr) -> Affine | None:
+    """The integer form that is not negative where an inequality of integers holds."""
+    if not (isinstance(condition, Apply) and condition.op in ("ge", "gt", "le", "lt")):
+        return None
+    left, right = (affine(a) for a in condition.args)
+    if left is None or right is None:
+        return None
+    low = left.plus(right, -1) if condition.op in ("ge", "gt") else right.plus(left, -1)
+    return low if condition.op in ("ge", "le") else low.plus(Affine(Dim(1)), -1)
 
 
 def _as_quotient(term: Expr) -> tuple[Expr, Expr]:
