@@ -42,9 +42,10 @@ bench: $(READY) ## measure import, check, compile, call and gradient times
 	@$(BIN)/python bench/gradients.py
 	@$(BIN)/python bench/derive.py
 
-docs: $(READY) ## write the generated pages anew, then check every example in docs/
+docs: $(READY) ## write the generated pages anew, check every example, build docs/_build/
 	@$(BIN)/python docs/generate.py
 	@$(BIN)/python -m pytest tests/test_docs.py
+	@$(BIN)/python -m docs.manual
 
 wheel: $(READY) ## build the wheel into dist/
 	@rm -rf build dist
@@ -52,5 +53,5 @@ wheel: $(READY) ## build the wheel into dist/
 	@ls dist/*.whl
 
 clean: ## remove everything that was built
-	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) build dist docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -22,7 +22,7 @@ _GREEK = {
     "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "upsilon": "υ", "phi": "φ",
     "chi": "χ", "psi": "ψ", "omega": "ω", "Gamma": "Γ", "Delta": "Δ", "Theta": "Θ", "Lambda": "Λ",
     "Xi": "Ξ", "Pi": "Π", "Sigma": "Σ", "Upsilon": "Υ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω",
-    "ell": "ℓ", "infty": "∞", "dots": "…",
+    "ell": "ℓ", "infty": "∞", "dots": "…", "partial": "∂",
 }  # fmt: skip
 _FUNCTIONS = {"log", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh"}
 _LIMITED = {"max", "min"}  # functions whose indices stand below

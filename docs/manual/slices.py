@@ -1,0 +1,344 @@
+"""A line through the arguments of a loss along which it is drawn, chosen from the declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from random import Random
+from typing import Any
+
+import numpy as np
+from mpmath import mp
+
+import lossc
+from lossc.compiler import domains as dom
+from lossc.compiler.check import Checked
+from lossc.compiler.elaborate.declare import Input, Param
+from lossc.compiler.gradcheck.sampling import INSIDE, Sampler, as_float, exact_array
+from lossc.compiler.gradcheck.sizes import smallest
+from lossc.compiler.ir import REAL, Axis
+
+Array = np.ndarray[Any, Any]
+Place = tuple[int, ...]
+
+POINTS = 101
+REACH = 4.0  # how far an unbounded input is followed
+INSET = 1 / 250  # of the width, from an open end
+SHOWN = 6  # longer arrays are not spelt out
+FACTORS = (Fraction(1, 2), Fraction(1), Fraction(2))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One curve: what sets it apart, and its values and slopes along the line."""
+
+    label: str
+    values: Array
+    slopes: Array
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What varies, over which numbers, what is fixed (in words), and the curves."""
+
+    varied: str
+    xs: Array
+    fixed: str
+    curves: tuple[Curve, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Arguments at which one curve is drawn."""
+
+    label: str
+    arrays: Mapping[str, Array]
+    params: Mapping[str, float] = field(default_factory=dict)
+
+
+def choose(checked: Checked) -> Slice | None:
+    """The first line along which the loss is finite and not constant; None if there is none."""
+    loss = lossc.Loss(checked, jit=False)
+    for sizes in _sizes(checked):
+        for decl in _candidates(checked):
+            for ramp in (False, True):
+                found = _Line(loss, checked, decl, sizes, ramp).slice()
+                if found is not None:
+                    return found
+    return None
+
+
+def _sizes(checked: Checked) -> Iterator[dict[Axis, int]]:
+    """Lengths of axes to try: one sample if that says something, then several."""
+    inputs = [d.tensor for d in checked.inputs.values()]
+    leading = {t.axes[0]: 1 for t in inputs if t.axes and t.axes[0].size is None}
+    given = {
+        axis: length
+        for p in checked.params.values()
+        for axis, length in zip(p.tensor.axes, exact_array(p.default).shape, strict=False)
+    }
+    for known, least in ((leading, 3), ({}, 2), ({}, 3), ({}, 6)):
+        try:
+            yield smallest(checked.program, {**known, **given}, least)
+        except ValueError:
+            continue
+
+
+def _candidates(checked: Checked) -> list[Input]:
+    """The real inputs, the prediction first."""
+    inputs = list(checked.inputs.values())
+    ordered = [*inputs[1:2], *inputs[:1], *inputs[2:]]
+    return [d for d in ordered if d.tensor.kind == REAL and d.meaning.kind == REAL]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A loss along one element of one input.
+
+    With `ramp`, tensors of reals ascend, as the corners of boxes do; else they are samples.
+    """
+
+    loss: lossc.Loss
+    checked: Checked
+    decl: Input
+    sizes: Mapping[Axis, int]
+    ramp: bool
+
+    def slice(self) -> Slice | None:
+        """The curves along the line, or None if they say nothing."""
+        arrays = {d.name: self.start(k, d) for k, d in enumerate(self.loss.inputs.values())}
+        if not arrays[self.decl.name].size:
+            return None
+        cases = self.cases(arrays)
+        xs = self.xs()
+        drawn = self.curves(cases, xs)
+        curves = tuple(c for c in drawn if _says_something(c.values))
+        fixed = self.fixed(arrays, cases)
+        return Slice(self.element(), xs, fixed, curves) if curves else None
+
+    # --- points ---------------------------------------------------------------------------------
+
+    def sampler(self) -> Sampler:
+        """A sampler that knows the params; the same numbers at every build."""
+        params = {p.name: exact_array(p.default) for p in self.loss.params.values()}
+        return Sampler(Random(f"slice {self.decl.name}"), self.sizes, params)
+
+    def start(self, k: int, decl: Input) -> Array:
+        """Where an input stands: plain numbers where there are few, else samples."""
+        sampler = self.sampler()
+        sampler.rng.seed(f"{decl.name} {k}")
+        array = sampler.array(decl, INSIDE)
+        if isinstance(decl.meaning, dom.Simplex | dom.OneHot):
+            row = np.moveaxis(array, _axis(decl), -1)
+            row[...] = mp.mpf(0)
+            row[..., 0] = mp.mpf(1)
+        elif array.size == 1:
+            array[...] = _plain(sampler, decl.meaning)
+        elif self.ramp and isinstance(decl.meaning, dom.Reals):
+            array[...] = _ascending(array.shape, k)
+        elif isinstance(decl.meaning, dom.Reals | dom.Between):
+            for place in np.ndindex(array.shape):
+                near = mp.mpf(round(float(array[place]), 1))
+                array[place] = near if sampler.contains(decl.meaning, near) else array[place]
+        return as_float(array, decl.tensor.kind)
+
+    def xs(self) -> Array:
+        """The numbers that the element runs through."""
+        domain = self.decl.meaning
+        low, high = -REACH, REACH
+        inside = [True, True]
+        if isinstance(domain, dom.Simplex):
+            low, high, inside = 0.0, 1.0, [False, False]
+        elif isinstance(domain, dom.Between):
+            ends = [float(x) for x in self.sampler().ends(domain)]
+            low = ends[0] if np.isfinite(ends[0]) else min(-REACH, ends[1] - REACH)
+            high = ends[1] if np.isfinite(ends[1]) else max(REACH, low + REACH)
+            inside = [not np.isfinite(ends[0]), not np.isfinite(ends[1])]
+        step = (high - low) * INSET
+        return np.linspace(low + step * (not inside[0]), high - step * (not inside[1]), POINTS)
+
+    def moved(self, array: Array, x: float) -> Array:
+        """The input with its element at `x`; what is left of 1 is shared in a distribution."""
+        moved = array.copy()
+        if isinstance(self.decl.meaning, dom.Simplex):
+            row = np.moveaxis(moved, _axis(self.decl), -1)
+            row[...] = (1 - x) / max(1, row.shape[-1] - 1)
+            row[..., 0] = x
+        else:
+            moved[self.place] = x
+        return moved
+
+    @property
+    def place(self) -> Place:
+        """The element that varies: the first."""
+        return (0,) * len(self.decl.tensor.axes)
+
+    def curves(self, cases: list[Case], xs: Array) -> Iterator[Curve]:
+        """Values and slopes along the line for each case, in one loop of a graph."""
+        import tensorflow as tf
+
+        names = list(self.loss.inputs)
+
+        @tf.function  # type: ignore[untyped-decorator]
+        def along(moved: Any, arrays: dict[str, Any], params: dict[str, Any]) -> Any:
+            def at(x: Any) -> Any:
+                args = [x if n == self.decl.name else arrays[n] for n in names]
+                value, grads = self.loss.value_and_grad(*args, wrt=self.decl.name, **params)
+                return value, grads[self.decl.name][self.place]
+
+            return tf.map_fn(at, moved, fn_output_signature=(tf.float64, tf.float64))
+
+        for case in cases:
+            moved = np.stack([self.moved(case.arrays[self.decl.name], float(x)) for x in xs])
+            arrays = {n: tf.constant(a) for n, a in case.arrays.items()}
+            params = {n: tf.constant(v, tf.float64) for n, v in case.params.items()}
+            values, slopes = along(tf.constant(moved), arrays, params)
+            yield Curve(case.label, values.numpy(), slopes.numpy())
+
+    # --- several curves -------------------------------------------------------------------------
+
+    def cases(self, arrays: Mapping[str, Array]) -> list[Case]:
+        """A case for each label, else for some values of a param, else one."""
+        for decl in self.loss.inputs.values():
+            if decl.name != self.decl.name and (found := self.labels(decl, arrays)):
+                return found
+        for param in self.loss.params.values():
+            if found := self.settings(param, arrays):
+                return found
+        return [Case("", arrays)]
+
+    def labels(self, decl: Input, arrays: Mapping[str, Array]) -> list[Case]:
+        """The values of a label beside the element that varies."""
+        where = tuple(0 for _ in decl.tensor.axes)
+        cases = []
+        for value in self.choices(decl):
+            array = arrays[decl.name].copy()
+            if isinstance(decl.meaning, dom.Simplex | dom.OneHot):
+                row = np.moveaxis(array, _axis(decl), -1)
+                if value >= row.shape[-1]:
+                    return []
+                row[...] = 0
+                row[..., int(value)] = 1
+                label = f"{decl.name} has its 1 at place {int(value)}"
+            else:
+                array[where] = value
+                label = f"{_element(decl)} = {_number(value)}"
+            cases.append(Case(label, {**arrays, decl.name: array}))
+        return cases
+
+    def choices(self, decl: Input) -> list[float]:
+        """The few values of a label, or none if its domain is no set of labels."""
+        sampler = self.sampler()
+        match decl.meaning:
+            case dom.Values(values) if len(values) <= 3:
+                return [float(sampler.bound(v)) for v in values]
+            case dom.IndexOf(axis):
+                return [float(k) for k in range(min(2, sampler.length(axis)))]
+            case dom.Simplex() | dom.OneHot():
+                return [0.0, 1.0]
+            case dom.Union(parts=(dom.IndexOf(axis), *_)):
+                return [float(k) for k in range(min(2, sampler.length(axis)))]
+            case dom.Between(low=low, high=high) if low is not None and high is not None:
+                ends = [float(x) for x in sampler.ends(decl.meaning)]
+                closed = not (decl.meaning.low_open or decl.meaning.high_open)
+                return ends if closed and ends == [0.0, 1.0] else []
+        return []
+
+    def settings(self, param: Param, arrays: Mapping[str, Array]) -> list[Case]:
+        """Half, once and twice the default of a real param, as far as its domain has them."""
+        default = param.default
+        simple = isinstance(default, Fraction) and default != 0 and param.tensor.kind == REAL
+        if not simple or param.axes or param.name in self.checked.static:
+            return []
+        assert isinstance(default, Fraction)
+        sampler = self.sampler()
+        values = [f * default for f in FACTORS]
+        inside = [float(v) for v in values if sampler.contains(param.meaning, mp.mpf(float(v)))]
+        return [Case(f"{param.name} = {_number(v)}", arrays, {param.name: v}) for v in inside]
+
+    # --- words ----------------------------------------------------------------------------------
+
+    def element(self) -> str:
+        """The element that varies, as it is written."""
+        return _element(self.decl)
+
+    def fixed(self, arrays: Mapping[str, Array], cases: list[Case]) -> str:
+        """What is fixed, and at what."""
+        named = {c.label.split(" ")[0].split("[")[0] for c in cases}
+        others = [n for n in arrays if n != self.decl.name and n not in named]
+        said = [f"{n} = {_spelt(arrays[n])}" for n in others if arrays[n].size <= SHOWN]
+        drawn = [n for n in others if arrays[n].size > SHOWN]
+        if drawn:
+            said.append(f"{' and '.join(drawn)} drawn once from the domain")
+        for decl in self.loss.inputs.values():
+            joint = isinstance(decl.meaning, dom.Simplex | dom.OneHot)
+            if decl.name in named and arrays[decl.name].size > 1 and not joint:
+                said.append(f"the other values of {decl.name} drawn once from the domain")
+        rest = arrays[self.decl.name].size - 1
+        if rest and isinstance(self.decl.meaning, dom.Simplex):
+            said.append(f"what is left of 1 is shared by the rest of {self.decl.name}")
+        elif rest:
+            others_too = arrays[self.decl.name].ravel()[1:]
+            shown = f" at {_spelt(others_too)}" if rest < SHOWN else ""
+            said.append(f"the other values of {self.decl.name} fixed{shown}")
+        said += [f"{p.name} = {_default(p)}" for p in self.loss.params.values()
+                 if p.name not in named and isinstance(p.default, Fraction)]  # fmt: skip
+        return "; ".join(said)
+
+
+def _says_something(values: Array) -> bool:
+    """Whether a curve is mostly finite and not constant."""
+    finite = values[np.isfinite(values)]
+    return bool(finite.size > 0.6 * values.size and np.ptp(finite) > 1e-9)
+
+
+def _ascending(shape: Place, k: int) -> Array:
+    """Numbers that ascend along the last axis, other ones for each input."""
+    return np.broadcast_to(np.arange(shape[-1]) * (1 + k / 4) - k / 2, shape)
+
+
+def _axis(decl: Input) -> int:
+    """The dimension along which a distribution stands."""
+    assert isinstance(decl.meaning, dom.Simplex | dom.OneHot)
+    names = [a.name for a in decl.tensor.axes]
+    return names.index(decl.meaning.axis.name) if decl.meaning.axis.name in names else -1
+
+
+def _plain(sampler: Sampler, domain: dom.Domain) -> Any:
+    """A plain number of a domain."""
+    match domain:
+        case dom.Between():
+            low, high = sampler.ends(domain)
+            if mp.isfinite(low) and mp.isfinite(high):
+                return (low + high) / 2
+            return low + 1 if mp.isfinite(low) else high - 1 if mp.isfinite(high) else mp.mpf(0)
+        case dom.Values(values):
+            return sampler.bound(values[-1])
+        case dom.IntRange(low, high):
+            return min(sampler.bound(low) + 1, sampler.bound(high))
+        case dom.Union(parts):
+            return _plain(sampler, parts[0])
+        case dom.Bools():
+            return True
+    return mp.mpf(0)
+
+
+def _element(decl: Input) -> str:
+    named = [a for a in decl.tensor.axes if decl.axes]
+    return f"{decl.name}[{', '.join('0' for _ in named)}]" if named else decl.name
+
+
+def _number(x: float) -> str:
+    return f"{x:.4g}"
+
+
+def _spelt(array: Array) -> str:
+    if array.size == 1:
+        return _number(float(array.ravel()[0]))
+    return f"[{', '.join(_number(float(x)) for x in array.ravel())}]"
+
+
+def _default(param: Param) -> str:
+    assert isinstance(param.default, Fraction)
+    return _number(float(param.default))
