@@ -6,7 +6,7 @@ from lossc.dsl import ast
 
 from .check import Checked
 from .emit.to_source import as_function
-from .ir import REAL
+from .ir import REAL, Program
 from .passes.differentiate import differentiate
 
 DOMAINS = (ast.DomainEntry, ast.ConditionEntry, ast.DescriptionEntry)
@@ -14,11 +14,15 @@ DOMAINS = (ast.DomainEntry, ast.ConditionEntry, ast.DescriptionEntry)
 
 def derivative(checked: Checked, wrt: str) -> ast.Function:
     """The derivative in an input or param, under the loss's domains; its axes are the input's."""
+    return written(checked, differentiate(checked.program, wrt), f"d_{checked.name}_d_{wrt}")
+
+
+def written(checked: Checked, program: Program, name: str) -> ast.Function:
+    """A program made of a loss's, such as its stable form, as a function under its domains."""
     item = checked.item
     defaults = {p.name: p.default for p in item.params} | dict(checked.hidden)
     domains = [e for e in item.where if isinstance(e, DOMAINS)]
-    program = differentiate(checked.program, wrt)
-    return as_function(program, defaults, domains, f"d_{checked.name}_d_{wrt}")
+    return as_function(program, defaults, domains, name)
 
 
 def real_inputs(checked: Checked) -> list[str]:

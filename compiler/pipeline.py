@@ -3,18 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from .analyses.bounds import Domains
 from .ir import Expr, Program
+from .passes.arrange import arrange
 from .passes.guard import guard
+from .passes.stabilise import stabilise
+from .passes.widen import widen
 
 # Each pass takes a term and gives one of the same meaning; its name is the file it stands in.
 PASSES: tuple[Callable[[Expr], Expr], ...] = (guard,)
 
 
 def prepare(program: Program) -> Program:
-    """The program as it is emitted."""
+    """The program as it is emitted, for a derivative that is TensorFlow's."""
     value = program.value
     for run in PASSES:
         value = run(value)
     return replace(program, value=value)
+
+
+@dataclass(frozen=True, slots=True)
+class Numerics:
+    """How programs are made right to the last bits; without domains they run as written."""
+
+    domains: Domains | None = None
+
+    def stable(self, program: Program) -> Program:
+        """The program in a form that loses no digits."""
+        return program if self.domains is None else stabilise(program, self.domains)
+
+    def arranged(self, program: Program) -> Program:
+        """The program with its products in an order that keeps them in range."""
+        return program if self.domains is None else replace(program, value=arrange(program.value))
+
+    def wide(self, *programs: Program) -> frozenset[Expr]:
+        """The terms of some programs to be computed in double precision."""
+        return frozenset() if self.domains is None else widen(programs, self.domains)
+
+
+AS_WRITTEN = Numerics()

@@ -29,6 +29,7 @@ class Interval:
 
 ANY = Interval()
 NONNEGATIVE = Interval(0, None)
+NONPOSITIVE = Interval(None, 0)
 POSITIVE = Interval(0, None, low_open=True)
 UNIT = Interval(0, 1)
 SYMMETRIC = Interval(-1, 1)

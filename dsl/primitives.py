@@ -15,6 +15,7 @@ from .intervals import (
     AT_LEAST_MINUS_ONE,
     INSIDE_UNIT,
     NONNEGATIVE,
+    NONPOSITIVE,
     SYMMETRIC,
     UNIT,
     Interval,
@@ -76,7 +77,8 @@ class Reduction:
     `takes` and `gives` as for a primitive; "index" is the value of the bound index. `slope` is the
     derivative in the body at one of the places kept, in the language: `x` is the body there, `r`
     the value, `n` the number of places, `center` their mean, `ties` the number of those where the
-    body is `r`, `others` the product of all other places. It is "" where the derivative is 0.
+    body is `r`, `others` the product of all other places, `finite` whether the value is above -inf.
+    It is "" where the derivative is 0.
     """
 
     name: str
@@ -96,7 +98,7 @@ class AlongAxis:
     `meaning` defines it in the language where that can be done, with `x` for the body and `i` for
     the index (`logsumexp[i](x)` reduces over all its places); else it is "". `slope` is the
     derivative of the value `r` at place `t` in the body `x` at place `i`, whose place in ascending
-    order is `place`.
+    order is `place`; `finite` is whether the value is above -inf.
     """
 
     name: str
@@ -175,7 +177,8 @@ _FUNCTIONS = (
        kink="0 at x = 0 where the slope of x is 0",
        monotone=("inc",), curve="concave"),
     _f("cbrt", "The real cube root.", "@cbrt", mp="@cbrt", latex=r"\sqrt[3]{{{0}}}",
-       slopes=("1 / (3 * r^2)",),
+       slopes=("if x == 0 then 0 else 1 / (3 * r^2)",),
+       kink="0 at x = 0",
        monotone=("inc",), curve="convex concave"),
     _f("exp", "e to the power x.", "exp", latex="e^{{{0}}}", range=NONNEGATIVE, safe=(0,),
        slopes=("r",),
@@ -211,18 +214,22 @@ _FUNCTIONS = (
        slopes=("1 + r^2",)),
     _f("asin", "The inverse sine.", "asin", mp="@asin", latex=r"\arcsin",
        domain=(SYMMETRIC,), range=HALF_TURN, safe=(0,),
-       slopes=("1 / sqrt((1 - x) * (1 + x))",),
+       slopes=("if abs(x) == 1 then 0 else 1 / sqrt((1 - x) * (1 + x))",),
+       kink="0 at x = -1 and x = 1",
        monotone=("inc",), curve="concave convex"),
     _f("acos", "The inverse cosine.", "acos", mp="@acos", latex=r"\arccos", domain=(SYMMETRIC,),
        range=Interval(0, 4), safe=(0,), meaning="pi / 2 - asin(x)",
-       slopes=("-1 / sqrt((1 - x) * (1 + x))",),
+       slopes=("if abs(x) == 1 then 0 else -1 / sqrt((1 - x) * (1 + x))",),
+       kink="0 at x = -1 and x = 1",
        monotone=("dec",), curve="convex concave"),
     _f("atan", "The inverse tangent.", "atan", latex=r"\arctan", range=HALF_TURN,
        slopes=("1 / (1 + x^2)",),
        monotone=("inc",), curve="convex concave", lipschitz=1),
     _f("atan2", "The angle of the point (y, x), given as atan2(y, x).", "atan2", domain=TWO,
        range=Interval(-4, 4), safe=(1, 1),
-       slopes=("y / (x^2 + y^2)", "-x / (x^2 + y^2)")),
+       slopes=("if x == 0 and y == 0 then 0 else y / (x^2 + y^2)",
+               "if x == 0 and y == 0 then 0 else -x / (x^2 + y^2)"),
+       kink="0 at the origin"),
     _f("sinh", "The hyperbolic sine.", "sinh", latex=r"\sinh", meaning="(exp(x) - exp(-x)) / 2",
        slopes=("cosh(x)",),
        monotone=("inc",), curve="concave convex"),
@@ -239,13 +246,14 @@ _FUNCTIONS = (
        monotone=("inc",), curve="convex concave", lipschitz=1),
     _f("acosh", "The inverse hyperbolic cosine.", "acosh", mp="@acosh",
        domain=(Interval(1, None),), range=NONNEGATIVE, safe=(2,), meaning="log(x + sqrt(x^2 - 1))",
-       slopes=("1 / (sqrt(x - 1) * sqrt(x + 1))",),
+       slopes=("if x == 1 then 0 else 1 / (sqrt(x - 1) * sqrt(x + 1))",),
+       kink="0 at x = 1",
        monotone=("inc",), curve="concave"),
     _f("atanh", "The inverse hyperbolic tangent.", "atanh", mp="@atanh", domain=(SYMMETRIC,),
        safe=(0,), meaning="log((1 + x) / (1 - x)) / 2",
        slopes=("1 / ((1 - x) * (1 + x))",),
        monotone=("inc",), curve="concave convex"),
-    _f("sigmoid", "The logistic function 1 / (1 + exp(-x)).", "sigmoid", mp="@sigmoid",
+    _f("sigmoid", "The logistic function 1 / (1 + exp(-x)).", "@sigmoid", mp="@sigmoid",
        latex=r"\sigma", range=UNIT, meaning="1 / (1 + exp(-x))", safe=(0,),
        slopes=("r * sigmoid(-x)",),
        monotone=("inc",), curve="convex concave", lipschitz=Fraction(1, 4)),
@@ -257,9 +265,18 @@ _FUNCTIONS = (
        meaning="log(1 + exp(x))", safe=(0,),
        slopes=("sigmoid(x)",),
        monotone=("inc",), curve="convex", lipschitz=1),
+    _f("log1mexp", "log(1 - exp(x)) for x <= 0, exact near 0 and in the tail.", "@log1mexp",
+       mp="@log1mexp", domain=(NONPOSITIVE,), range=NONPOSITIVE, safe=(-1,),
+       meaning="log(1 - exp(x))",
+       slopes=("-1 / expm1(-x)",),
+       monotone=("dec",), curve="concave"),
+    _f("logcosh", "log(cosh(x)), exact near 0 and in the tails.", "@logcosh", mp="@logcosh",
+       range=NONNEGATIVE, safe=(0,), meaning="log(cosh(x))",
+       slopes=("tanh(x)",),
+       monotone=("dec inc",), curve="convex", lipschitz=1),
     _f("relu", "The larger of x and 0; its slope at 0 is 0.", "nn.relu", mp="@relu",
        range=NONNEGATIVE, gives="same",
-       slopes=("indicator(x > 0)",),
+       slopes=("if x > 0 then 1 else 0",),
        kink="0 at x = 0",
        monotone=("inc",), curve="convex", lipschitz=1),
     _f("erf", "The error function.", "math.erf", range=SYMMETRIC, safe=(0,),
@@ -315,7 +332,8 @@ _FUNCTIONS = (
        monotone=("inc", "inc", "inc"), lipschitz=1),
     _f("logaddexp", "log(exp(x) + exp(y)).", "@logaddexp", mp="@logaddexp", domain=TWO, safe=(0, 0),
        meaning="log(exp(x) + exp(y))",
-       slopes=("sigmoid(x - y)", "sigmoid(y - x)"),
+       slopes=("if x == y then 1 / 2 else sigmoid(x - y)",
+               "if x == y then 1 / 2 else sigmoid(y - x)"),
        monotone=("inc", "inc"), curve="convex", lipschitz=1),
     _f("xlogy", "x log(y), and 0 where x is 0.", "@xlogy", mp="@xlogy", domain=(ANY, NONNEGATIVE),
        safe=(1, 1), latex=r"{0} \log\left({1}\right)",
@@ -357,7 +375,7 @@ _REDUCTIONS = (
     Reduction("min", "The smallest value; ties share the gradient.", r"\min", "inf", gives="same",
               slope="if x == r then 1 / ties else 0", kink="places that tie share equally"),
     Reduction("logsumexp", "log of the sum of exponentials.", r"\operatorname{logsumexp}", "-inf",
-              slope="exp(x - r)"),
+              slope="if finite then exp(x - r) else 0", kink="0 where all are -inf"),
     Reduction("any", "Whether a condition holds somewhere.", r"\exists", "false", BOOL, BOOL),
     Reduction("all", "Whether a condition holds everywhere.", r"\forall", "true", BOOL, BOOL),
     Reduction("count", "The number of places where a condition holds.", r"\#", "0", BOOL, "int"),
@@ -387,7 +405,8 @@ _ALONG = (
     AlongAxis("cumsum", "The sum of the places up to and with this one.", r"\operatorname{cumsum}",
               slope="if t >= i then 1 else 0"),
     AlongAxis("logcumsumexp", "log of the cumulative sum of exponentials.",
-              r"\operatorname{logcumsumexp}", slope="if t >= i then exp(x - r) else 0"),
+              r"\operatorname{logcumsumexp}", slope="if t >= i then if finite then exp(x - r) else 0 else 0",
+              kink="0 where all are -inf"),
     AlongAxis("sort", "The values in ascending order.", r"\operatorname{sort}",
               slope="if t == place then 1 else 0", kink="ties in order of position"),
     AlongAxis("argsort", "The index of the value that comes at this place in ascending order.",

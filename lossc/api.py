@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
 from lossc.compiler.check import CheckedFile, check
 from lossc.dsl.diagnostics import Diagnostic, LosscError
 from lossc.dsl.source import Source
-from lossc.stdlib import families, family_source
+from lossc.stdlib import family_source, homes
 
 from .files import Reader, read_source, reader
 from .loss import Loss, Module
 
 
-def compile(text: str, *, jit: bool = True, search: Iterable[str | os.PathLike[str]] = ()) -> Loss:
+def compile(
+    text: str, *, jit: bool = True, stable: bool = True,
+    search: Iterable[str | os.PathLike[str]] = (),
+) -> Loss:  # fmt: skip
     """The loss in some text: one formula, one `loss`, or one `def`, whose value may be a tensor.
 
-    `jit=False` runs it without XLA. `search` lists folders that `use "file.loss"` may read.
+    `jit=False` runs it without XLA, `stable=False` as written, without the rewrites and the double
+    precision that keep its digits. `search` lists folders that `use "file.loss"` may read.
     Raises LosscError with everything that is wrong.
     """
     if not isinstance(text, str):
         message = f"compile takes text, not {type(text).__name__}"
         raise LosscError(Diagnostic("E0610", message, help="load a file with lossc.load(path)"))
     checked = sound(Source.of("<text>", text), reader(None, [Path(p) for p in search]))
-    return only(checked, jit)
+    return only(checked, jit, stable=stable)
 
 
 def load(
-    path: str | os.PathLike[str], *, jit: bool = True,
+    path: str | os.PathLike[str], *, jit: bool = True, stable: bool = True,
     search: Iterable[str | os.PathLike[str]] = (),
 ) -> Module:  # fmt: skip
     """The losses of a file. `use` in it may read its own folder tree and the `search` paths.
@@ -39,7 +43,7 @@ def load(
     """
     where = Path(path)
     checked = sound(read_source(where), reader(where.parent, [Path(p) for p in search]))
-    losses = {name: Loss(c, jit) for name, c in checked.losses.items()}
+    losses = {name: Loss(c, jit, stable) for name, c in checked.losses.items()}
     return Module(losses, where.name, checked.unit.file.doc)
 
 
@@ -51,17 +55,20 @@ def sound(source: Source, read: Reader) -> CheckedFile:
     return checked
 
 
-def only(checked: CheckedFile, jit: bool = True, name: str | None = None) -> Loss:
+def only(
+    checked: CheckedFile, jit: bool = True, name: str | None = None, stable: bool = True
+) -> Loss:
     """The loss of that name, or the only one of a file (a `def` counts if there is no loss)."""
     from lossc.dsl import ast
 
     items = checked.losses
     if name is not None:
-        return Module({n: Loss(c, jit) for n, c in items.items()}, checked.unit.source.name)[name]
+        losses = {n: Loss(c, jit, stable) for n, c in items.items()}
+        return Module(losses, checked.unit.source.name)[name]
     losses = [c for c in items.values() if isinstance(c.item, ast.Loss)]
     chosen = losses or list(items.values())
     if len(chosen) == 1:
-        return Loss(chosen[0], jit)
+        return Loss(chosen[0], jit, stable)
     if not chosen:
         raise LosscError(Diagnostic("E0609", "there is no loss here, only `use`"))
     names = ", ".join(c.name for c in chosen)
@@ -73,8 +80,26 @@ def only(checked: CheckedFile, jit: bool = True, name: str | None = None) -> Los
 @cache
 def library() -> Module:
     """The standard library, flat by name."""
-    losses: dict[str, Loss] = {}
-    for family in families():
-        checked = sound(family_source(family), reader(None))
-        losses |= {name: Loss(c) for name, c in checked.losses.items()}
-    return Module(losses, "lossc.std")
+    return Module(_Library(), "lossc.std")
+
+
+class _Library(Mapping[str, Loss]):
+    """The losses of the standard library; a family is compiled when one of its losses is wanted."""
+
+    def __getitem__(self, name: str) -> Loss:
+        return _family(homes()[name])[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in homes()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(homes())
+
+    def __len__(self) -> int:
+        return len(homes())
+
+
+@cache
+def _family(name: str) -> dict[str, Loss]:
+    checked = sound(family_source(name), reader(None))
+    return {name: Loss(c) for name, c in checked.losses.items()}

@@ -18,6 +18,7 @@ from lossc.dsl.printer import print_item
 from lossc.dsl.source import Source
 
 if TYPE_CHECKING:
+    from lossc.compiler.accuracy.report import AccuracyReport
     from lossc.compiler.gradcheck.report import GradientReport
 
     from .runtime import Runtime, Task
@@ -63,9 +64,10 @@ class Loss:
     # Tells AutoGraph to call a loss as it is, as `as_written` does for functions.
     autograph_info__ = None
 
-    def __init__(self, checked: Checked, jit: bool = True) -> None:
+    def __init__(self, checked: Checked, jit: bool = True, stable: bool = True) -> None:
         self._checked = checked
         self._jit = jit
+        self._stable = stable
 
     # --- what it is -----------------------------------------------------------------------------
 
@@ -113,6 +115,11 @@ class Loss:
     def jit(self) -> bool:
         """Whether it is run through XLA."""
         return self._jit
+
+    @property
+    def stable(self) -> bool:
+        """Whether it is computed in a form that loses no digits, and not as written."""
+        return self._stable
 
     @property
     def separable(self) -> bool:
@@ -179,6 +186,44 @@ class Loss:
         return result if names else (result, {})
 
     @as_written
+    def hessian_diagonal(
+        self, *args: Any, wrt: str | Iterable[str] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """The second derivative in each element by itself: a dict of arrays of the inputs' shapes.
+
+        `wrt` is a name or several, of inputs or params; by default all real inputs. It is derived,
+        as the gradient is, and places that do not match are not computed: for a mean of pointwise
+        losses it takes as long as the gradient.
+        """
+        inputs, params = self._bind(args, kwargs)
+        names = self._wrt(wrt, inputs)
+        if not names:
+            return {}
+        found: dict[str, Any] = self._runtime.run(
+            self._task("hessian_diagonal", names), inputs, params
+        )
+        return found
+
+    @as_written
+    def hessian_vector_product(
+        self, *args: Any, vectors: Mapping[str, Any], **kwargs: Any
+    ) -> dict[str, Any]:
+        """The matrix of second derivatives times a vector: a dict of arrays by name.
+
+        `vectors` has the parts of the vector by name of an input or param, each of its shape. The
+        result has the same names: `sum over n of d2 L / (d x_m d x_n) vectors[n]` for each name m.
+        """
+        inputs, params = self._bind(args, kwargs)
+        names = self._wrt(tuple(vectors), inputs)
+        if not names:
+            return {}
+        parts = tuple(vectors.values())
+        found: dict[str, Any] = self._runtime.run(
+            self._task("hessian_vector_product", names), inputs, params, parts
+        )
+        return found
+
+    @as_written
     def per_sample(self, *args: Any, validate: bool = False, **kwargs: Any) -> Any:
         """The values per sample, whose mean (or sum) is the loss; what Keras's `call` returns.
 
@@ -239,6 +284,21 @@ class Loss:
         names = None if wrt is None else self._wrt(wrt, ())
         return check_gradient(self._checked, names, seed, seconds)
 
+    def accuracy(
+        self, points: int = 200, *, seed: int = 0, dtypes: str | Iterable[str] | None = None,
+        seconds: float = 60.0,
+    ) -> AccuracyReport:  # fmt: skip
+        """The bits of error of value and gradient, beside arbitrary precision.
+
+        They are measured at so many points of the declared domains, most of them any floats that a
+        domain holds, with XLA and without, in float32, float16, bfloat16 and float64, or in the
+        `dtypes` named. Points that do not fit into `seconds` for each are left out, and the report
+        says so. Errors above the bar raise nothing: see `ok` and str() of the report.
+        """
+        from .accuracy import accuracy, formats_named
+
+        return accuracy(self._checked, points, seed, formats_named(dtypes), seconds=seconds)
+
     def keras(
         self, *, reduction: str | None = "auto", name: str | None = None, dtype: Any = None,
         **bound: Any,
@@ -266,7 +326,7 @@ class Loss:
     def _runtime(self) -> Runtime:
         from .runtime import Runtime
 
-        return Runtime(self._checked, self._jit)
+        return Runtime(self._checked, self._jit, self._stable)
 
     @cached_property
     def _separated(self) -> Separated | None:
@@ -352,7 +412,7 @@ class Module(Mapping[str, Loss]):
     """The losses of a file, as a mapping and as attributes."""
 
     def __init__(self, losses: Mapping[str, Loss], name: str, doc: str | None = None) -> None:
-        self._losses = dict(losses)
+        self._losses = losses
         self._name = name
         self.__doc__ = doc
 

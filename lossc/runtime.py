@@ -13,8 +13,11 @@ import tensorflow as tf
 from lossc.compiler.check import Checked, specialise
 from lossc.compiler.elaborate.declare import Default, Input, Param
 from lossc.compiler.emit.gradient import differentiable, value_and_gradients
+from lossc.compiler.emit.hessian import diagonals, products
 from lossc.compiler.emit.to_tf import compute_dtype
 from lossc.compiler.ir import BOOL, INT, PACK, REAL, Program
+from lossc.compiler.passes.hessian import direction
+from lossc.compiler.pipeline import AS_WRITTEN, Numerics
 from lossc.compiler.separate import separate
 from lossc.compiler.sizes import fit
 from lossc.dsl.diagnostics import ArgumentError, Diagnostic, Label, LosscError
@@ -22,12 +25,13 @@ from lossc.dsl.diagnostics import ArgumentError, Diagnostic, Label, LosscError
 from .defaults import is_fixed, to_numpy
 
 VALUE, PER_SAMPLE = "value", "per_sample"
+DIAGONAL, PRODUCT = "hessian_diagonal", "hessian_vector_product"
 MOST_SHAPES = 512  # so many shapes are remembered as checked
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is asked of a loss: its value or its values per sample, and gradients by name."""
+    """What is asked of a loss: its value, values per sample, or second derivatives; by names."""
 
     what: str = VALUE
     wrt: tuple[str, ...] = ()
@@ -37,11 +41,13 @@ class Task:
 class Runtime:
     """A loss ready to run. Traces are kept by task, dtypes, ranks and fixed params.
 
-    A trace serves every batch size; XLA compiles it anew for each shape.
+    A trace serves every batch size; XLA compiles it anew for each shape. Unless `stable` is off,
+    the formula is computed in a form that loses no digits, in double precision where it must be.
     """
 
     checked: Checked
     jit: bool = True
+    stable: bool = True
     _traces: dict[Any, Any] = field(default_factory=dict)
     _fast: dict[Any, Any] = field(default_factory=dict)
     _fixed: dict[Any, Checked] = field(default_factory=dict)
@@ -52,9 +58,15 @@ class Runtime:
         self.inputs: tuple[Input, ...] = tuple(c.inputs.values())
         self.params: tuple[Param, ...] = tuple(c.params.values())
 
-    def run(self, task: Task, inputs: Sequence[Any], params: Mapping[str, Any]) -> Any:
-        """The task's result for inputs in declared order and params by name."""
-        key = None if params else _signature(task, inputs)
+    def run(
+        self, task: Task, inputs: Sequence[Any], params: Mapping[str, Any],
+        vectors: Sequence[Any] = (),
+    ) -> Any:  # fmt: skip
+        """The task's result for inputs in declared order and params by name.
+
+        `vectors` are the parts of the vector that a Hessian is multiplied by, as `task.wrt`.
+        """
+        key = None if params or vectors else _signature(task, inputs)
         known = None if key is None else self._fast.get(key)
         if known is not None:
             return known[0](*inputs, *known[1])
@@ -63,6 +75,7 @@ class Runtime:
         dtype = compute_dtype(tensors)
         values = self.param_tensors(checked, params, dtype)
         self.check(checked, tensors, values)
+        values += self.parts(task, checked, (*tensors, *values), vectors)
         trace = self.trace(task, checked, tensors, values)
         if key is not None and self.is_plain(tensors):
             if len(self._fast) >= MOST_SHAPES:
@@ -126,6 +139,17 @@ class Runtime:
                 self._defaults[key] = tf.constant(value, dtype)
         return self._defaults[key]
 
+    def parts(
+        self, task: Task, checked: Checked, tensors: Sequence[tf.Tensor], vectors: Sequence[Any]
+    ) -> list[tf.Tensor]:
+        """The parts of a vector as tensors, each of the shape and dtype of what it belongs to."""
+        names = [t.name for t in (*checked.program.inputs, *checked.program.params)]
+        named = dict(zip(names, tensors, strict=True))
+        decls: dict[str, Input | Param] = {d.name: d for d in self.inputs}
+        decls |= {d.name: d for d in self.params}
+        pairs = zip(task.wrt, vectors, strict=False)
+        return [_part(decls[n], named[n], vector) for n, vector in pairs]
+
     def check(
         self, checked: Checked, tensors: Sequence[tf.Tensor], values: Sequence[tf.Tensor]
     ) -> None:
@@ -158,8 +182,10 @@ class Runtime:
     def body(self, task: Task, checked: Checked) -> Callable[..., Any]:
         """The Python function that builds the graph of a task."""
         names = [t.name for t in (*checked.program.inputs, *checked.program.params)]
+        if task.what in (DIAGONAL, PRODUCT):
+            return self.second(task, checked, names)
         forward = self.forward(task.what, checked)
-        both = value_and_gradients(checked.program, task.wrt)
+        both = value_and_gradients(checked.program, task.wrt, self.numerics(checked))
 
         def value(*tensors: tf.Tensor) -> tf.Tensor:
             return forward(dict(zip(names, tensors, strict=True)))
@@ -171,16 +197,24 @@ class Runtime:
 
         return value_and_grad if task.wrt else value
 
+    def second(self, task: Task, checked: Checked, names: list[str]) -> Callable[..., Any]:
+        """Builds second derivatives, by name."""
+        build = diagonals if task.what == DIAGONAL else products
+        build_all = build(checked.program, task.wrt, self.numerics(checked))
+        names = [*names, *(direction(n) for n in task.wrt)] if task.what == PRODUCT else names
+        return lambda *tensors: build_all(dict(zip(names, tensors, strict=True)))
+
     def forward(
         self, what: str, checked: Checked
     ) -> Callable[[Mapping[str, tf.Tensor]], tf.Tensor]:
         """Builds the loss's value, or its values per sample, from named tensors."""
+        numerics = self.numerics(checked)
         if what == VALUE:
-            return _unpacked(checked.program)
+            return _unpacked(checked.program, numerics)
         separated = separate(checked.program)
         if separated is None:
             raise LosscError(not_separable(checked))
-        inner = _unpacked(separated.program)
+        inner = _unpacked(separated.program, numerics)
         if not separated.packed:
             return inner
         over = tf.reduce_mean if separated.op == "mean" else tf.reduce_sum
@@ -190,6 +224,10 @@ class Runtime:
             return over(values, axis=-1) if values.shape.rank > 1 else values
 
         return last
+
+    def numerics(self, checked: Checked) -> Numerics:
+        """How the programs of the loss are made right to the last bits."""
+        return Numerics(checked.domains) if self.stable else AS_WRITTEN
 
 
 def not_separable(checked: Checked) -> Diagnostic:
@@ -205,9 +243,11 @@ def not_separable(checked: Checked) -> Diagnostic:
     )
 
 
-def _unpacked(program: Program) -> Callable[[Mapping[str, tf.Tensor]], tf.Tensor]:
+def _unpacked(
+    program: Program, numerics: Numerics
+) -> Callable[[Mapping[str, tf.Tensor]], tf.Tensor]:
     """The emitter's function, with `...` of the result in the shape that it stands for."""
-    build = differentiable(program)
+    build = differentiable(program, numerics)
     places = [k for k, s in enumerate(program.axes) if s.name == PACK]
     if not places:
         return build
@@ -353,6 +393,21 @@ def _param(decl: Param, value: Any, dtype: tf.DType) -> tf.Tensor:
         return tf.cast(tf.convert_to_tensor(value), dtype)
     array, _ = _as_array(decl, value)
     return tf.constant(array, dtype) if array.dtype != bool else tf.cast(tf.constant(array), dtype)
+
+
+def _part(decl: Input | Param, target: tf.Tensor, value: Any) -> tf.Tensor:
+    array, _ = _as_array(decl, value)
+    vector = tf.cast(tf.convert_to_tensor(array), target.dtype)
+    if not vector.shape.is_compatible_with(target.shape):
+        raise ArgumentError(
+            Diagnostic(
+                "E0606",
+                f"the vector has shape {vector.shape} for `{decl.name}` of shape {target.shape}",
+                Label(decl.span),
+                help="each part of the vector has the shape of its input or param",
+            )
+        )
+    return vector
 
 
 def _shape(tensor: tf.Tensor) -> tuple[int | None, ...]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import tensorflow as tf
 
-from ..ir import PACK, REAL, Expr, Index, Program, Range, reduce
+from ..ir import PACK, REAL, Program
 from ..ir import Tensor as Input
-from ..passes.differentiate import SEED, differentiate
-from ..pipeline import prepare
+from ..passes.differentiate import SEED, differentiate, total
+from ..pipeline import AS_WRITTEN, Numerics, prepare
 from .schedule import schedule
 from .to_tf import emit, emit_all
 
@@ -23,18 +22,20 @@ Tensor = Any
 Build = Callable[[Mapping[str, Tensor]], Tensor]
 
 
-def differentiable(program: Program) -> Build:
+def differentiable(program: Program, numerics: Numerics = AS_WRITTEN) -> Build:
     """The program as a function of its tensors, by name, under its own gradient.
 
     The gradient is built of plain ops too, and only when asked for; a second derivative is
     TensorFlow's of the first.
     """
-    forward = emit(program)
+    program = numerics.stable(program)
+    arranged = numerics.arranged(program)
+    forward = emit(arranged, numerics.wide(arranged))
     names = [t.name for t in (*program.inputs, *program.params)]
 
     @cache
     def backward(name: str) -> Build:
-        return gradient(program, name)
+        return gradient(program, name, numerics)
 
     def build(tensors: Mapping[str, Tensor]) -> Tensor:
         @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -60,48 +61,46 @@ def is_smooth(program: Program, name: str, value: Tensor) -> bool:
 
 
 def value_and_gradients(
-    program: Program, names: Sequence[str]
+    program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN
 ) -> Callable[[Mapping[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]:
     """A program with its derivatives by name, in one graph that shares their work.
 
     Of a value that has axes, the derivatives are those of its sum.
     """
-    whole = replace(program, value=_total(program), axes=())
-    derived = {n: differentiate(whole, n) for n in names}
-    wide = [n for n, d in derived.items() if _width(d) > WIDEST]
+    program = numerics.stable(program)
+    whole = total(program)
+    slopes = {n: numerics.stable(differentiate(whole, n)) for n in names}
+    derived = {n: numerics.arranged(d) for n, d in slopes.items()}
+    wide = [n for n, d in derived.items() if width(d) > WIDEST]
     rest = [n for n in names if n not in wide]
-    build = emit_all(program, *(derived[n] for n in rest))
+    programs = [numerics.arranged(program), *(derived[n] for n in rest)]
+    build = emit_all(*programs, wide=numerics.wide(*programs))
     taped = {n: _taped(whole, n) for n in wide}
 
     def run(tensors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         value, *slopes = build(tensors)
-        made = {n: _as_input(program, n, x, tensors) for n, x in zip(rest, slopes, strict=True)}
+        made = {n: as_input(program, n, x, tensors) for n, x in zip(rest, slopes, strict=True)}
         made |= {n: run_taped(tensors) for n, run_taped in taped.items()}
         return value, {n: made[n] for n in names}
 
     return run
 
 
-def _total(program: Program) -> Expr:
-    """The sum of a program's values."""
-    spans: dict[Index, Range] = {s: Range.of(s.axis) for s in program.axes if s.axis is not None}
-    return reduce("sum", spans, program.value) if spans else program.value
-
-
-def gradient(program: Program, name: str) -> Build:
+def gradient(program: Program, name: str, numerics: Numerics = AS_WRITTEN) -> Build:
     """The derivative of `sum(upstream * value)` in one tensor, in its shape and dtype."""
-    derived = prepare(differentiate(program, name, seeded=True))
-    if _width(derived) > WIDEST:
+    slopes = numerics.stable(differentiate(program, name, seeded=True))
+    derived = prepare(numerics.arranged(slopes))
+    if width(derived) > WIDEST:
         return _taped(program, name)
-    build = emit(derived)
-    return lambda tensors: _as_input(program, name, build(tensors), tensors)
+    build = emit(derived, numerics.wide(derived))
+    return lambda tensors: as_input(program, name, build(tensors), tensors)
 
 
-def _width(program: Program) -> int:
+def width(program: Program) -> int:
     return max(len(step.axes) for step in schedule(program).steps)
 
 
-def _as_input(program: Program, name: str, value: Tensor, tensors: Mapping[str, Tensor]) -> Tensor:
+def as_input(program: Program, name: str, value: Tensor, tensors: Mapping[str, Tensor]) -> Tensor:
     """A derivative in the shape and dtype of the tensor that it is of."""
     target = tensors[name]
     value = tf.cast(value, target.dtype)

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 
 from ..affine import Affine, affine
 from ..ir import (
     INT,
+    REAL,
     Access,
     Along,
     Apply,
@@ -29,6 +31,7 @@ from ..ir import (
     Select,
     Size,
 )  # fmt: skip
+from .lower import lowered
 
 COMPARISONS = frozenset(("eq", "ne", "lt", "le", "gt", "ge"))
 ONE = Const(Fraction(1))
@@ -68,7 +71,7 @@ class Step:
     that no tensor takes part; `slots` is set for what reads places of an array; `product` for a
     contraction, whose `args` are its factors. `same` is the step of the same array under other
     names of its axes, where there is one: equal arrays are made once, so that they are equal to the
-    last bit, as the slopes of max and min need.
+    last bit, as the slopes of max and min need. `wide` asks for double precision.
     """
 
     term: Expr
@@ -79,6 +82,7 @@ class Step:
     slots: tuple[Slot, ...] = ()
     product: Product | None = None
     same: int | None = None
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +109,42 @@ class Plan:
     outputs: tuple[int, ...]
 
     def __str__(self) -> str:
-        return "\n".join(f"%{k}{_axes(s)} = {_describe(s)}" for k, s in enumerate(self.steps))
+        return "\n".join(
+            f"%{k}{_axes(s)} = {_describe(s)}{' in double' if s.wide else ''}"
+            for k, s in enumerate(self.steps)
+        )
 
 
-def schedule(*programs: Program) -> Plan:
-    """The plan of one or more programs over the same tensors; what they share is done once."""
+def schedule(*programs: Program, wide: frozenset[Expr] = frozenset()) -> Plan:
+    """The plan of one or more programs over the same tensors; what they share is done once.
+
+    Steps of the terms in `wide` are in double precision.
+    """
     planner = _Planner()
     for program in programs:
         planner.plan(program.value)
     outputs = tuple(planner.done[planner.key(p.value, False)] for p in programs)
-    return Plan(programs, tuple(planner.steps), outputs)
+    return Plan(programs, _widened(planner.steps, wide), outputs)
+
+
+def _widened(steps: Sequence[Step], wide: frozenset[Expr]) -> tuple[Step, ...]:
+    """The steps, wide where a term of the same array is, or one computed of it."""
+    if not wide:
+        return tuple(steps)
+    marked = {_origin(steps, k) for k, s in enumerate(steps) if s.term in wide}
+    for k in reversed(range(len(steps))):
+        if _origin(steps, k) in marked:
+            marked.update(_origin(steps, a) for a in steps[k].args if _is_computed(steps[a].term))
+    return tuple(replace(s, wide=_origin(steps, k) in marked) for k, s in enumerate(steps))
+
+
+def _origin(steps: Sequence[Step], k: int) -> int:
+    same = steps[k].same
+    return k if same is None else same
+
+
+def _is_computed(term: Expr) -> bool:
+    return term.kind == REAL and not isinstance(term, Access | Const)
 
 
 def merge(groups: Iterable[Sequence[Index]]) -> tuple[Index, ...]:
@@ -152,6 +182,7 @@ class _Planner:
         self.steps: list[Step] = []
         self.done: dict[tuple[Expr, bool], int] = {}
         self.known: dict[object, int] = {}
+        self.lowered = cache(lowered)
 
     def plan(self, root: Expr) -> None:
         """Add the steps of a term and of all that it needs, parts before wholes."""
@@ -164,13 +195,19 @@ class _Planner:
                 self.add(term, exact)
                 continue
             stack.append((term, exact, True))
-            stack.extend((t, e, False) for t, e in reversed(operands(term, exact)))
+            simpler = self.lowered(term)
+            wanted = operands(term, exact) if simpler is None else [(simpler, exact)]
+            stack.extend((t, e, False) for t, e in reversed(wanted))
 
     def key(self, term: Expr, exact: bool) -> tuple[Expr, bool]:
         plain = isinstance(term, Const | Size | Position)
         return term, exact and term.kind == INT and not plain
 
     def add(self, term: Expr, exact: bool) -> None:
+        simpler = self.lowered(term)
+        if simpler is not None:
+            self.alias(term, simpler, exact)
+            return
         wanted = operands(term, exact)
         args = tuple(self.done[self.key(t, e)] for t, e in wanted)
         key = self.key(term, exact)
@@ -179,6 +216,12 @@ class _Planner:
         step = replace(step, slots=slots)
         self.done[key] = len(self.steps)
         self.steps.append(self.once(replace(step, axes=self.axes(step))))
+
+    def alias(self, term: Expr, simpler: Expr, exact: bool) -> None:
+        """Add a term that is computed as another is."""
+        k = self.done[self.key(simpler, exact)]
+        self.done[self.key(term, exact)] = len(self.steps)
+        self.steps.append(replace(self.steps[k], term=term, args=(k,), same=_origin(self.steps, k)))
 
     def once(self, step: Step) -> Step:
         """The step, or the same array under other names if it is made already."""

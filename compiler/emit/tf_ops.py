@@ -18,6 +18,8 @@ import tensorflow as tf
 
 from lossc.dsl.primitives import PRIMITIVES
 
+from .blocks import total
+
 Tensor = Any
 Shape = Sequence[Any]
 POWERS = 4  # integer exponents up to this are products
@@ -231,6 +233,23 @@ def _logaddexp(x: Tensor, y: Tensor) -> Any:
 
 
 @custom_gradient
+def _log1mexp(x: Tensor) -> Any:
+    near = x > -math.log(2)
+    upper = tf.math.log(-tf.math.expm1(tf.where(near, x, -tf.ones([], x.dtype))))
+    lower = tf.math.log1p(-tf.exp(tf.where(near, -tf.ones([], x.dtype), x)))
+    return tf.where(near, upper, lower), lambda g: -g / tf.math.expm1(-x)
+
+
+@custom_gradient
+def _logcosh(x: Tensor) -> Any:
+    size = tf.abs(x)
+    half = tf.math.sinh(tf.minimum(size, tf.ones([], x.dtype)) / 2)
+    near = tf.math.log1p(2 * half * half)
+    far = size + (tf.math.log1p(tf.exp(-2 * size)) - math.log(2))
+    return tf.where(size < 1, near, far), lambda g: g * tf.tanh(x)
+
+
+@custom_gradient
 def _logit(x: Tensor) -> Any:
     middle = tf.abs(x - 0.5) < 0.25
     center = 2 * tf.atanh(tf.where(middle, 2 * x - 1, tf.zeros([], x.dtype)))
@@ -303,6 +322,8 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "log2": lambda x: tf.math.log(x) / math.log(2),
     "log10": lambda x: tf.math.log(x) / math.log(10),
     "sigmoid": sigmoid,
+    "log1mexp": _log1mexp,
+    "logcosh": _logcosh,
     "logit": _logit,
     "softplus": _softplus,
     "ndtr": _in_double(_ndtr),
@@ -342,7 +363,7 @@ def _masked(x: Tensor, mask: Tensor | None, unit: float) -> Tensor:
 
 
 def _sum(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Tensor:
-    return tf.reduce_sum(_masked(x, mask, 0), dims)
+    return total(_masked(x, mask, 0), dims)
 
 
 def _mean(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Tensor:
@@ -365,9 +386,9 @@ def _logsumexp(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Te
     x = _masked(x, mask, -math.inf)
     top = tf.stop_gradient(tf.reduce_max(x, dims, keepdims=True))
     top = tf.where(tf.math.is_finite(top), top, tf.zeros([], x.dtype))
-    total = tf.reduce_sum(tf.exp(x - top), dims)
-    empty = tf.equal(total, 0)
-    value = tf.math.log(tf.where(empty, tf.ones([], x.dtype), total))
+    parts = total(tf.exp(x - top), dims)
+    empty = tf.equal(parts, 0)
+    value = tf.math.log(tf.where(empty, tf.ones([], x.dtype), parts))
     return tf.where(empty, tf.constant(-math.inf, x.dtype), value + tf.squeeze(top, dims))
 
 
@@ -376,7 +397,7 @@ def _var(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Tensor:
     for d in sorted(dims):
         center = tf.expand_dims(center, d)
     off = _masked(x - center, mask, 0)
-    return tf.reduce_sum(off * off, dims) / count
+    return total(off * off, dims) / count
 
 
 def _std(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Tensor:
@@ -390,11 +411,11 @@ def _norm(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Tensor:
     plain = tf.logical_not((top > 0) & tf.math.is_finite(top))
     scale = tf.where(plain, tf.ones([], x.dtype), top)
     part = x / scale
-    return tf.squeeze(scale, dims) * sqrt(tf.reduce_sum(part * part, dims))
+    return tf.squeeze(scale, dims) * sqrt(total(part * part, dims))
 
 
 def _norm1(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Tensor:
-    return tf.reduce_sum(tf.abs(_masked(x, mask, 0)), dims)
+    return total(tf.abs(_masked(x, mask, 0)), dims)
 
 
 REDUCTIONS: dict[str, Callable[[Tensor, Tensor | None, Shape, Tensor], Tensor]] = {

@@ -25,6 +25,7 @@ from ..ir import (
     Axis,
     Const,
     Dim,
+    Expr,
     Index,
     Position,
     Program,
@@ -61,19 +62,24 @@ OUTSIDE = -(1 << 62)  # stands for a fraction where a slot wants an integer
 WHOLE = ("add", "sub", "neg", "min", "max", "abs")
 
 
-def emit(program: Program) -> Callable[[Mapping[str, Tensor]], Tensor]:
+def emit(
+    program: Program, wide: frozenset[Expr] = frozenset()
+) -> Callable[[Mapping[str, Tensor]], Tensor]:
     """The program as a function of its tensors, by name, that builds plain TensorFlow ops.
 
     Its value's dims are `program.axes`, an axis "..." flattened. It works eagerly, in a graph and
     under XLA, with known and unknown lengths of axes; a tensor whose shape does not fit fails.
+    Terms in `wide` are computed in float64.
     """
-    every = emit_all(program)
+    every = emit_all(program, wide=wide)
     return lambda tensors: every(tensors)[0]
 
 
-def emit_all(*programs: Program) -> Callable[[Mapping[str, Tensor]], list[Tensor]]:
+def emit_all(
+    *programs: Program, wide: frozenset[Expr] = frozenset()
+) -> Callable[[Mapping[str, Tensor]], list[Tensor]]:
     """Several programs over the same tensors as one function, which does once what they share."""
-    plan = schedule(*programs)
+    plan = schedule(*programs, wide=wide)
 
     def run(tensors: Mapping[str, Tensor]) -> list[Tensor]:
         return _Run(plan, tensors).run()
@@ -99,7 +105,8 @@ class _Run:
         self.ranges: dict[Range, tuple[Length, Length]] = {}
         every = (*program.inputs, *program.params)
         given = {t.name: _tensor(tensors[t.name]) for t in every if tensors[t.name] is not None}
-        self.dtype = compute_dtype([given[t.name] for t in program.inputs])
+        self.narrow = compute_dtype([given[t.name] for t in program.inputs])
+        self.dtype = self.narrow
         self.sizes: dict[Axis, Length] = {}
         present = [t for t in every if t.name in given]
         lengths = {t.name: self.measure(t, given[t.name]) for t in present}
@@ -108,11 +115,19 @@ class _Run:
     def run(self) -> list[Tensor]:
         """The value of each program, its dims in the order that the program asks for."""
         for step in self.plan.steps:
+            self.dtype = tf.float64 if self.is_wide(step) else self.narrow
             self.values.append(self.make(step) if step.same is None else self.values[step.same])
+        self.dtype = self.narrow
         return [
             self.value(self.values[k], self.plan.steps[k], p.axes)
             for k, p in zip(self.plan.outputs, self.plan.programs, strict=True)
         ]
+
+    def is_wide(self, step: Step) -> bool:
+        """Whether a step is in double precision; a condition is if one of its numbers is."""
+        if step.term.kind != BOOL:
+            return step.wide
+        return any(self.plan.steps[a].wide for a in step.args)
 
     def value(self, value: Value, step: Step, axes: Axes) -> Tensor:
         value = value if step.term.kind == BOOL else self.real(value)
@@ -166,12 +181,15 @@ class _Run:
         return self.typed(t, x)
 
     def typed(self, t: Input, x: Tensor) -> Tensor:
-        """Booleans as conditions, integers in int64, floats in the dtype of computation."""
+        """Booleans as conditions, integers in int64, floats in the dtype of computation.
+
+        A param keeps double precision for the steps that are wide.
+        """
         if t.kind == BOOL:
             return x if x.dtype == tf.bool else tf.not_equal(x, tf.zeros([], x.dtype))
         if x.dtype == tf.bool or x.dtype.is_integer:
             return tf.cast(x, tf.int64)
-        return tf.cast(x, self.dtype)
+        return x if t.is_param and x.dtype == tf.float64 else tf.cast(x, self.dtype)
 
     def size(self, axis: Axis) -> Length:
         return axis.size if axis.size is not None else self.sizes[axis]
@@ -366,7 +384,7 @@ class _Run:
         left = tuple(i for i in whole if i not in term.indices)
         if len(factors) == 1:
             dims = [k for k, i in enumerate(whole) if i in term.indices]
-            return tf.reduce_sum(factors[0][0], dims), left
+            return ops.total(factors[0][0], dims), left
         letter = {i: chr(ord("a") + k) for k, i in enumerate(whole)}
         terms = ",".join("".join(letter[i] for i in axes) for _, axes in factors)
         formula = f"{terms}->{''.join(letter[i] for i in left)}"

@@ -17,7 +17,7 @@ from lossc.data import Column, Table, open_table
 from lossc.dsl.diagnostics import ArgumentError, Diagnostic, LosscError
 from lossc.loss import Loss
 
-from .target import Target, add_targets, chosen, sole_target
+from .target import Target, add_level, add_targets, chosen, sole_target
 from .terminal import GOOD, Terminal, plain, usage_error
 
 HELP = "the loss on the data of a .npz, .csv or .parquet file"
@@ -27,6 +27,7 @@ _WORDS = {"true": True, "false": False, "none": None, "inf": float("inf"), "-inf
 def add(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_targets(parser, many=False)
+    add_level(parser)
     parser.add_argument(
         "--data", metavar="D", type=Path, help="the data: a .npz, .csv or .parquet file"
     )
@@ -44,7 +45,7 @@ def add(parser: ArgumentParser) -> None:
 
 def run(args: Namespace, terminal: Terminal) -> int:
     """Evaluate the loss; data outside its declared domain is a finding."""
-    loss = _sole_loss(sole_target(args))
+    loss = _sole_loss(sole_target(args), stable=args.level > 0)
     values = _pairs(args.param, "--param", "delta=2")
     given = {name: _value(name, text) for name, text in values.items()}
     for name in given:
@@ -86,12 +87,14 @@ def _array(tensor: Any) -> Any:
     return np.asarray(tensor)
 
 
-def _sole_loss(target: Target) -> Loss:
+def _sole_loss(target: Target, stable: bool) -> Loss:
     """The loss that is named, or the only one of the file."""
     from lossc.api import only, sound
 
     checked = sound(target.source, target.read)
-    return Loss(chosen(target, checked)[0]) if target.name else only(checked)
+    if target.name:
+        return Loss(chosen(target, checked)[0], stable=stable)
+    return only(checked, stable=stable)
 
 
 # --- arguments -----------------------------------------------------------------------------

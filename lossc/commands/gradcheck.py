@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lossc.dsl.diagnostics import Diagnostic, LosscError
 
-from .target import add_targets, chosen, open_target, target_names, text_target
-from .terminal import FINDINGS, GOOD, Terminal, exit_code, usage_error
+from .target import add_targets, named_losses
+from .terminal import (
+    FINDINGS,
+    GOOD,
+    Terminal,
+    clear_progress,
+    exit_code,
+    show_progress,
+    usage_error,
+)
 
 if TYPE_CHECKING:
     from lossc.compiler.check import Checked
     from lossc.compiler.gradcheck.report import GradientReport
 
 HELP = "the gradient against SymPy, differences and automatic differentiation"
-_CLEAR = "\r\x1b[K"
 
 
 def add(parser: ArgumentParser) -> None:
@@ -39,7 +44,7 @@ def run(args: Namespace, terminal: Terminal) -> int:
     quiet()
     reports: list[GradientReport] = []
     diagnostics: list[Diagnostic] = []
-    for found in _losses(args):
+    for found in named_losses(args):
         if isinstance(found, LosscError):
             diagnostics += found.diagnostics
             continue
@@ -54,33 +59,12 @@ def run(args: Namespace, terminal: Terminal) -> int:
     return max(FINDINGS if disagrees else GOOD, exit_code(diagnostics))
 
 
-def _losses(args: Namespace) -> Iterator[Checked | LosscError]:
-    """Every loss named, or the error of a file that has none."""
-    from lossc.api import sound
-
-    names: list[str | None] = [*target_names(args)]
-    for name in names or [None]:
-        try:
-            target = text_target(args) if name is None else open_target(name, args.search)
-            yield from chosen(target, sound(target.source, target.read))
-        except LosscError as error:
-            yield error
-
-
 def _check(checked: Checked, args: Namespace) -> GradientReport:
     from lossc.compiler.gradcheck.run import check_gradient
 
-    report = check_gradient(checked, None, args.seed, args.seconds, _progress)
-    if sys.stderr.isatty():
-        sys.stderr.write(_CLEAR)
+    report = check_gradient(checked, None, args.seed, args.seconds, show_progress)
+    clear_progress()
     return report
-
-
-def _progress(text: str) -> None:
-    """Show what is being done, on a terminal."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"{_CLEAR}{text[:78]}")
-        sys.stderr.flush()
 
 
 def _say(report: GradientReport, details: bool, terminal: Terminal) -> None:

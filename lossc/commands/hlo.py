@@ -22,7 +22,7 @@ _METADATA = re.compile(r",? metadata=\{[^{}]*\}")
 _DTYPES = {BOOL: np.bool_, INT: np.int32}
 
 
-def optimized(checked: Checked, sizes: Mapping[str, int]) -> str:
+def optimized(checked: Checked, sizes: Mapping[str, int], stable: bool = True) -> str:
     """The optimised HLO of a loss's value on float32 data with axes of the given lengths."""
     quiet()
     import tensorflow as tf
@@ -30,7 +30,7 @@ def optimized(checked: Checked, sizes: Mapping[str, int]) -> str:
     from lossc.runtime import Runtime, Task
 
     _check_names(checked, sizes)
-    runtime = Runtime(checked)
+    runtime = Runtime(checked, stable=stable)
     tensors = runtime.tensors([_sample(i, sizes) for i in checked.inputs.values()])
     values = runtime.param_tensors(checked, {}, tf.float32)
     runtime.check(checked, tensors, values)

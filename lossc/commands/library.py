@@ -11,6 +11,7 @@ from lossc.compiler.elaborate.declare import declare
 from lossc.compiler.elaborate.expressions import Elaborator
 from lossc.compiler.findings import Findings
 from lossc.compiler.link import link
+from lossc.dsl import ast
 from lossc.files import reader
 from lossc.stdlib import families, family_source
 
@@ -45,7 +46,8 @@ def library() -> Iterator[dict[str, Any]]:
     for family in families():
         findings = Findings()
         unit = link(family_source(family), reader(None), findings)
-        for item in sorted(unit.own.values(), key=lambda item: item.span.start):
+        losses = [item for item in unit.own.values() if isinstance(item, ast.Loss)]
+        for item in sorted(losses, key=lambda item: item.span.start):
             known = declare(item, unit, Elaborator(findings), {})
             declared = declarations(known.inputs.values(), known.params.values())
             yield {"name": item.name, "family": family, **facts(item), **declared}

@@ -13,20 +13,20 @@ from lossc.dsl.lexer import Scanner, layout
 from lossc.dsl.parser import parse
 from lossc.dsl.source import Source
 
-from .target import Target, add_targets, chosen, sole_target
+from .target import Target, add_level, add_targets, chosen, sole_target
 from .terminal import FINDINGS, GOOD, Terminal, aligned, usage_error
 
 if TYPE_CHECKING:
     from lossc.compiler.check import Checked
 
 HELP = "formula and types; or LaTeX, or a stage of the compiler"
-LATER = ("stable",)
-STAGES = ("tokens", "ast", "typed", "ir", *LATER, "grad", "plan", "hlo")
+STAGES = ("tokens", "ast", "typed", "ir", "stable", "grad", "plan", "hlo")
 
 
 def add(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_targets(parser, many=False)
+    add_level(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--latex", action="store_true", help="the formula as LaTeX")
     form.add_argument("--stage", choices=STAGES, help="what this stage of the compiler makes")
@@ -38,8 +38,6 @@ def add(parser: ArgumentParser) -> None:
 
 def run(args: Namespace, terminal: Terminal) -> int:
     """Show one loss, or all of a file."""
-    if args.stage in LATER:
-        raise LosscError(_later(args.stage))
     target = sole_target(args)
     if args.stage == "tokens":
         return _show_tokens(target.source, terminal)
@@ -61,11 +59,6 @@ def _sound(target: Target) -> list[Checked]:
     return chosen(target, sound(target.source, target.read))
 
 
-def _later(stage: str) -> Diagnostic:
-    message = f"the stage `{stage}` is not compiled yet"
-    return Diagnostic("E0802", message, help="a later version has it")
-
-
 def _show_all(losses: list[Checked], terminal: Terminal) -> None:
     from .describe import description, types_text
 
@@ -81,10 +74,16 @@ def _show_stage(losses: list[Checked], args: Namespace, terminal: Terminal) -> N
         from .hlo import optimized
 
         sizes = _sizes(args.size)
-        _write([(c, optimized(c, sizes)) for c in losses], "text", terminal)
-        return
-    maker = {"typed": _typed, "ir": _ir, "grad": _gradients, "plan": _plan}[args.stage]
-    _write([(c, maker(c)) for c in losses], "text", terminal)
+        said = [(c, optimized(c, sizes, stable=args.level > 0)) for c in losses]
+    elif args.stage in ("stable", "plan"):
+        from .stable import plan_text, stable_text
+
+        level_maker = stable_text if args.stage == "stable" else plan_text
+        said = [(c, level_maker(c, args.level)) for c in losses]
+    else:
+        maker = {"typed": _typed, "ir": _ir, "grad": _gradients}[args.stage]
+        said = [(c, maker(c)) for c in losses]
+    _write(said, "text", terminal)
 
 
 def _write(said: list[tuple[Checked, str]], key: str, terminal: Terminal) -> None:
@@ -120,12 +119,6 @@ def _gradients(checked: Checked) -> str:
     from lossc.dsl.printer import print_item
 
     return "\n\n".join(print_item(derivative(checked, n)).strip() for n in real_inputs(checked))
-
-
-def _plan(checked: Checked) -> str:
-    from lossc.compiler.emit.schedule import schedule
-
-    return str(schedule(checked.program))
 
 
 def _sizes(given: list[str]) -> Mapping[str, int]:

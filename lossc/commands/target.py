@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lossc.dsl import ast
 from lossc.dsl.diagnostics import Diagnostic, LosscError
-from lossc.dsl.parser import MAX_BYTES, parse
+from lossc.dsl.parser import MAX_BYTES
 from lossc.dsl.source import Source
 from lossc.files import Reader, decode, read_source, reader
-from lossc.stdlib import families, family_source
+from lossc.stdlib import families, family_source, homes
 
 from .terminal import usage_error
 
@@ -42,6 +41,14 @@ def add_targets(parser: ArgumentParser, many: bool) -> None:
     parser.add_argument(
         "--search", action="append", default=[], metavar="DIR", type=Path,
         help="a folder that `use` may read besides the file's own",
+    )  # fmt: skip
+
+
+def add_level(parser: ArgumentParser) -> None:
+    """Declare the switch between the stable form and the text as written."""
+    parser.add_argument(
+        "-O", type=int, choices=(0, 1), default=1, dest="level",
+        help="-O0 computes the formula as written, without rewrites or double precision",
     )  # fmt: skip
 
 
@@ -96,6 +103,19 @@ def chosen(target: Target, checked: CheckedFile) -> list[Checked]:
     return [losses[target.name]]
 
 
+def named_losses(args: Namespace) -> Iterator[Checked | LosscError]:
+    """Every loss named, or the error of a file that has none."""
+    from lossc.api import sound
+
+    names: list[str | None] = [*target_names(args)]
+    for name in names or [None]:
+        try:
+            target = text_target(args) if name is None else open_target(name, args.search)
+            yield from chosen(target, sound(target.source, target.read))
+        except LosscError as error:
+            yield error
+
+
 def _of_text(text: str, search: Sequence[Path]) -> Target:
     return Target(Source.of("<text>", text), reader(None, search))
 
@@ -111,14 +131,9 @@ def _of_library(base: str, name: str | None) -> Target:
     """A family of the library, or the loss of that name in whatever family has it."""
     if base in families():
         return Target(family_source(base), reader(None), name)
-    known: list[str] = []
-    for family in families():
-        source = family_source(family)
-        names = [i.name for i in parse(source).items if not isinstance(i, ast.Use)]
-        if base in names:
-            return Target(source, reader(None), name or base)
-        known += names
-    raise LosscError(_no_loss("the standard library", base, [*known, *families()]))
+    if base in homes():
+        return Target(family_source(homes()[base]), reader(None), name or base)
+    raise LosscError(_no_loss("the standard library", base, [*homes(), *families()]))
 
 
 def _no_loss(where: str, name: str, known: Sequence[str]) -> Diagnostic:

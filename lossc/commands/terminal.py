@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from lossc.dsl.diagnostics import Diagnostic, LosscError, render
 
 GOOD, FINDINGS, USAGE = 0, 1, 2
+_CLEAR = "\r\x1b[K"
 
 # Diagnostics of how the command was called, or of files that cannot be read.
 _CALLS = frozenset(["E0501", "E0502", "E0602", "E0609", "E0611", *(f"E061{k}" for k in "2345")])
@@ -65,6 +66,19 @@ def exit_code(diagnostics: Iterable[Diagnostic]) -> int:
 def usage_error(message: str, *notes: str, help: str | None = None) -> LosscError:
     """The error for a command that was called wrongly."""
     return LosscError(Diagnostic("E0801", message, notes=notes, help=help))
+
+
+def show_progress(text: str) -> None:
+    """Show what is being done, on a terminal."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{_CLEAR}{text[:78]}")
+        sys.stderr.flush()
+
+
+def clear_progress() -> None:
+    """Take back what `show_progress` showed."""
+    if sys.stderr.isatty():
+        sys.stderr.write(_CLEAR)
 
 
 def plain(value: Any) -> Any:

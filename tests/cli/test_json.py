@@ -125,7 +125,6 @@ def test_explain(run: Any) -> None:
         ["audit", "huber.loss"],
         ["show", "nope.loss"],
         ["show", "empty.loss"],
-        ["show", "huber.loss", "--stage", "stable"],
         ["show", "huber.loss", "--stage", "nonsense"],
         ["eval", "ce.loss", "--data", "outside.csv"],
         ["eval", "ce.loss", "--data", "nope.csv"],

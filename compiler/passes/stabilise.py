@@ -1,0 +1,135 @@
+"""Stabilising: each term by the form of it that does not lose digits.
+
+Parts first, then wholes: a rule of the table (`compiler/rules/table.py`) that matches is applied,
+and what it gives is looked at again. Every rule keeps the real value of the term on the declared
+domains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+from ..analyses.bounds import Domains, Inference
+from ..ir import REAL, Access, Apply, Expr, Program, Reduce, Select, with_parts
+from ..rules.build import build, holds
+from ..rules.match import find
+from ..rules.patterns import Call, Over, Power, Product, Ready, Sum, ready
+from ..rules.table import RULES
+from ..rules.views import gathered
+
+# No chain of rules is longer; a longer one would be a circle in the table.
+MOST = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A rule that was applied, the term before and the term after."""
+
+    rule: str
+    before: Expr
+    after: Expr
+
+
+def stabilise(program: Program, domains: Domains) -> Program:
+    """The program with the same value, by forms that are right to the last bits."""
+    return stabilised(program, domains)[0]
+
+
+def stabilised(program: Program, domains: Domains) -> tuple[Program, tuple[Fired, ...]]:
+    """The stable program, and the rules that made it, in order."""
+    run = _Stabiliser(domains)
+    value = run.visit(program.value, Inference(domains))
+    return replace(program, value=value), tuple(run.fired)
+
+
+@dataclass
+class _Stabiliser:
+    """Rewrites terms, each once for every set of facts that it stands under."""
+
+    domains: Domains
+    done: dict[tuple[Expr, int], Expr] = field(default_factory=dict)
+    fired: list[Fired] = field(default_factory=list)
+    depth: int = 0
+
+    def visit(self, root: Expr, around: Inference) -> Expr:
+        """The stable form of a term under what is known around it."""
+        stack = [(root, around)]
+        while stack:
+            term, facts = stack[-1]
+            key = (term, id(facts))
+            missing = [t for t in self.needs(term, facts) if (t[0], id(t[1])) not in self.done]
+            if key in self.done or not missing:
+                stack.pop()
+                if key not in self.done:
+                    self.done[key] = self.whole(self.inside(term, facts), facts)
+            else:
+                stack += missing
+        return self.done[root, id(around)]
+
+    def needs(self, term: Expr, facts: Inference) -> list[tuple[Expr, Inference]]:
+        """The parts of a term, each with what is known where it stands."""
+        match term:
+            case Access():
+                return []
+            case Select(condition=c):
+                then, other = facts.under(c), facts.under(c, False)
+                return [(c, facts), (term.then, then), (term.other, other)]
+            case Reduce(filter=f) if f is not None:
+                return [(term.body, facts.under(f)), (f, facts)]
+        return [(p, facts) for p in term.parts]
+
+    def inside(self, term: Expr, facts: Inference) -> Expr:
+        """A term with its parts made stable."""
+        parts = [self.done[t, id(f)] for t, f in self.needs(term, facts)]
+        if not parts or all(a is b for a, b in zip(term.parts, parts, strict=True)):
+            return term
+        return gathered(with_parts(term, parts))
+
+    def whole(self, term: Expr, facts: Inference) -> Expr:
+        """A term whose parts are stable, made stable itself."""
+        if term.kind != REAL or self.depth > MOST:
+            return term
+        for rule in _table().get(_head(term), ()):
+            for hit in find(rule.pattern, term):
+                if all(holds(g, hit.match, facts) for g in rule.given):
+                    return self.again(rule, term, hit.around(build(rule.result, hit.match)), facts)
+        return term
+
+    def again(self, rule: Ready, before: Expr, after: Expr, facts: Inference) -> Expr:
+        """What a rule gave, looked at again."""
+        if after == before:
+            return before
+        self.fired.append(Fired(rule.rule.name, before, after))
+        self.depth += 1
+        stable = self.visit(after, facts)
+        self.depth -= 1
+        return stable
+
+
+@cache
+def _table() -> Mapping[str, tuple[Ready, ...]]:
+    """The rules by the heads of the terms that they can match."""
+    table: dict[str, list[Ready]] = {}
+    for rule in map(ready, RULES):
+        for head in _heads(rule):
+            table.setdefault(head, []).append(rule)
+    return {head: tuple(rules) for head, rules in table.items()}
+
+
+def _heads(rule: Ready) -> tuple[str, ...]:
+    match rule.pattern:
+        case Sum():
+            return ("add", "sub")
+        case Product():
+            return ("mul", "div")
+        case Power():
+            return ("pow",)
+        case Call(op=op) | Over(op=op):
+            return (op,)
+    raise TypeError(f"no head: {rule.pattern}")
+
+
+def _head(term: Expr) -> str:
+    return term.op if isinstance(term, Apply | Reduce) else ""

@@ -1,0 +1,247 @@
+"""Which terms are computed in double precision, where single would lose digits or range.
+
+A term is wide if rounding errors of its parts would grow in it beyond a few last places (`exp` of a
+large computed number), or if a partial result can leave the range of a float where the whole does
+not (`w * d^2`). Everything that it is computed of is then wide too, down to the data. What is left
+is computed in the dtype of the data, which is faster.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from ..analyses.bounds import Bounds, Domains, Inference
+from ..analyses.scales import Scale, Scales
+from ..ir import REAL, Access, Along, Apply, Const, Expr, Program, Reduce, Select, postorder
+
+# The rounding error that single precision may reach, in last places, before a term is wide.
+LIMIT = 12.0
+# How much errors are taken to grow where two terms, or the many terms of a sum, can cancel. Where
+# they cancel by more, the data themselves leave the result uncertain.
+CANCELLED, MIXED = 4.0, 2.0
+LARGEST_EXPONENT = 104.0
+
+
+def widen(programs: Iterable[Program], domains: Domains) -> frozenset[Expr]:
+    """The terms of programs that are to be computed in double precision."""
+    run = _Widener(Scales(Inference(domains)))
+    for program in programs:
+        for term in postorder(program.value):
+            run.visit(term)
+    return frozenset(run.wide)
+
+
+@dataclass
+class _Widener:
+    """The rounding error of each term, in last places, and the terms made wide so far."""
+
+    scales: Scales
+    errors: dict[Expr, float] = field(default_factory=dict)
+    wide: set[Expr] = field(default_factory=set)
+
+    def visit(self, term: Expr) -> None:
+        """Note the error of a term whose parts are known, and make it wide where it is large."""
+        if term in self.errors:
+            return
+        error = self.error(term) if term.kind == REAL else 0.0
+        self.errors[term] = error
+        if error > LIMIT or self.leaves_range(term):
+            self.widen(term)
+
+    def widen(self, root: Expr) -> None:
+        """Make a term wide, and all that it is computed of."""
+        stack = [root]
+        while stack:
+            term = stack.pop()
+            if term in self.wide or isinstance(term, Access | Const) or term.kind != REAL:
+                continue
+            self.wide.add(term)
+            self.errors[term] = 0.5
+            stack += term.parts
+
+    # --- rounding errors ------------------------------------------------------------------------
+
+    def error(self, term: Expr) -> float:
+        """The error of a term computed in single precision, in last places."""
+        match term:
+            case Const(value=Fraction() as value):
+                return 0.0 if value.denominator & (value.denominator - 1) == 0 else 0.5
+            case Access():
+                return 0.0
+            case Apply():
+                return self.primitive(term)
+            case Select():
+                return max(self.errors[term.then], self.errors[term.other])
+            case Reduce():
+                return self.reduction(term)
+            case Along():
+                own = {"sort": 0.0, "cumsum": 1.0}.get(term.op, math.inf)
+                return own + self.errors[term.body] * self.mixing(term.body)
+        return 0.5
+
+    def primitive(self, term: Apply) -> float:
+        if term.op in ("add", "sub"):
+            return self.sum(term)
+        bounds = [self.scales.facts.of(a) for a in term.args]
+        total = OWN.get(term.op, 1.0)
+        for k, arg in enumerate(term.args):
+            error = self.errors[arg]
+            if error:
+                total += error * growth(term, k, bounds)
+        return total
+
+    def sum(self, term: Apply) -> float:
+        """A sum of terms of one sign keeps their errors; another can cancel."""
+        a, b = (self.scales.facts.of(x) for x in term.args)
+        b = -b if term.op == "sub" else b
+        together = (a.nonnegative and b.nonnegative) or (a.nonpositive and b.nonpositive)
+        worst = max(self.errors[x] for x in term.args)
+        return 0.5 + worst * (1 if together else CANCELLED)
+
+    def reduction(self, term: Reduce) -> float:
+        error = self.errors[term.body]
+        match term.op:
+            case "sum" | "mean":
+                return 1 + error * self.mixing(term.body)
+            case "max" | "min":
+                return error
+            case "norm" | "norm1":
+                return 2 + error
+            case "logsumexp":
+                return 1 + error * CANCELLED
+        return math.inf
+
+    def mixing(self, body: Expr) -> float:
+        """How much errors grow in a sum over the values of a term."""
+        bounds = self.scales.facts.of(body)
+        return 1.0 if bounds.nonnegative or bounds.nonpositive else MIXED
+
+    # --- range ----------------------------------------------------------------------------------
+
+    def leaves_range(self, term: Expr) -> bool:
+        """Whether a part of a term can be too large or too small where the term is not."""
+        if isinstance(term, Reduce):
+            return self.sum_leaves(term)
+        if not isinstance(term, Apply):
+            return False
+        parts = [self.scales.of(a) for a in term.args]
+        match term.op:
+            case "mul":
+                return self.product_leaves(term, parts)
+            case "div":
+                return self.quotient_leaves(term, parts)
+            case "sqrt" | "cbrt" | "log" | "log1p" | "asinh" | "xlogy" | "logit" | "lgamma":
+                return self.computed(term) and any(p.overflows or p.underflows for p in parts)
+            case "pow":
+                return self.power_leaves(term, parts[0])
+            case "add" | "sub" | "lt" | "le" | "gt" | "ge" | "eq" | "ne":
+                return self.computed(term) and all(p.overflows for p in parts)
+        return False
+
+    def computed(self, term: Apply) -> bool:
+        return any(not isinstance(a, Access | Const) for a in term.args)
+
+    def product_leaves(self, term: Apply, parts: list[Scale]) -> bool:
+        for k in (0, 1):
+            part, other = parts[k], parts[1 - k]
+            if _has_factor(term.args[k], term.args[1 - k]):
+                continue
+            if part.overflows and other.low < 0:
+                return True
+            if part.underflows and other.high > 0:
+                return True
+        return False
+
+    def quotient_leaves(self, term: Apply, parts: list[Scale]) -> bool:
+        above, below = parts
+        if above.overflows and below.high > 0:
+            return True
+        if above.underflows and below.low < 0:
+            return True
+        return (below.overflows and above.high > 2) or below.underflows
+
+    def power_leaves(self, term: Apply, base: Scale) -> bool:
+        exponent = term.args[1]
+        number = exponent.value if isinstance(exponent, Const) else None
+        if isinstance(number, Fraction) and number >= 1:
+            return False
+        return self.computed(term) and (base.overflows or base.underflows)
+
+    def sum_leaves(self, term: Reduce) -> bool:
+        """A mean whose sum is too large; over all samples that is no concern."""
+        body = self.scales.of(term.body)
+        if term.op == "mean":
+            return body.high > LARGEST_EXPONENT and bool(term.free)
+        return term.op == "prod" and (body.high > 0 or body.low < 0)
+
+
+def _has_factor(product: Expr, factor: Expr) -> bool:
+    """Whether a product holds a factor already: then one more of it does not bring it back."""
+    return isinstance(product, Apply) and product.op == "mul" and factor in product.args
+
+
+OWN = {
+    "add": 0.5, "sub": 0.5, "mul": 0.5, "div": 0.5, "neg": 0.0, "abs": 0.0, "max": 0.0, "min": 0.0,
+    "sign": 0.0, "relu": 0.0, "clip": 0.0, "stop_gradient": 0.0, "sqrt": 0.5, "floor": 0.0,
+    "ceil": 0.0, "round": 0.0, "pow": 2.0, "sigmoid": 2.0, "softplus": 1.0, "tanh": 2.0,
+    "logaddexp": math.inf, "indicator": 0.0,
+}  # fmt: skip
+
+
+def growth(term: Apply, k: int, bounds: list[Bounds]) -> float:
+    """How much a relative error of one argument can grow: the condition number's upper bound."""
+    x = bounds[k]
+    if term.op == "pow":
+        return _power_growth(term, k, bounds)
+    if term.op in GROWTH:
+        return GROWTH[term.op](x)
+    return math.inf if term.op in ROUGH else 1.0
+
+
+def _power_growth(term: Apply, k: int, bounds: list[Bounds]) -> float:
+    exponent = bounds[1].magnitude
+    return exponent if k == 0 else LARGEST_EXPONENT
+
+
+def _exponential(x: Bounds) -> float:
+    return min(x.magnitude, LARGEST_EXPONENT)
+
+
+def _left_tail(x: Bounds) -> float:
+    return max(1.0, min(-x.low, LARGEST_EXPONENT))
+
+
+def _logarithm(x: Bounds) -> float:
+    if x.low >= 2 or x.high <= 0.5:
+        return 1 / math.log(2)
+    return math.inf
+
+
+# Primitives with zeros or jumps, near which no relative error of an argument is small.
+ROUGH = frozenset((
+    "sin", "cos", "tan", "lgamma", "digamma", "trigamma", "logit", "floor", "ceil", "round",
+    "logaddexp", "asin", "acos", "acosh", "atanh", "xlogy",
+))  # fmt: skip
+GROWTH: Mapping[str, Callable[[Bounds], float]] = {
+    "exp": _exponential,
+    "expm1": lambda x: max(1.0, min(x.high, LARGEST_EXPONENT)),
+    "sinh": _exponential,
+    "cosh": _exponential,
+    "sigmoid": _left_tail,
+    "softplus": _left_tail,
+    "log1mexp": _left_tail,
+    "log": _logarithm,
+    "log2": _logarithm,
+    "log10": _logarithm,
+    "log1p": lambda x: 1.5 if x.low >= -0.5 else math.inf,
+    "sqrt": lambda x: 0.5,
+    "cbrt": lambda x: 0.4,
+    "erfc": lambda x: 2 * min(max(x.high, 1.0), 10.0) ** 2,
+    "ndtr": lambda x: min(max(-x.low, 1.0), 14.0) ** 2,
+    "log_ndtr": lambda x: min(max(x.high, 2.0), 14.0) ** 2,
+    "sign": lambda x: 0.0,
+    "logcosh": lambda x: 2.0,
+}  # fmt: skip

@@ -1,0 +1,115 @@
+"""The table of rewrites: what a paper prints, and what says the same without losing digits.
+
+Pure data in the language itself. Letters stand for any term, `i` for the indices and the filter of
+a reduction. Sums and products match in any order, also as a part of a longer sum or product, and
+up to a common factor. A rule applies where its conditions follow from the declared domains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rewrite: its name, what it looks for, what it puts there, and what must be known.
+
+    Without `given` it would be wrong; without `when` it would be right, but no gain. A condition is
+    a comparison, decided by interval inference, `constant(x)` (no tensor is in x) or
+    `fractional(x)` (x is not known to be a whole number).
+    """
+
+    name: str
+    pattern: str
+    result: str
+    given: tuple[str, ...] = ()
+    when: tuple[str, ...] = ()
+
+
+RULES: tuple[Rule, ...] = (
+    # --- logarithms and exponentials
+    Rule("log of exp", "log(exp(x))", "x"),
+    Rule("exp of log", "exp(log(x))", "x", ("x >= 0",)),
+    Rule("log1p", "log(1 + x)", "log1p(x)"),
+    Rule("expm1", "exp(x) - 1", "expm1(x)"),
+    Rule("product of exps", "exp(x) * exp(y)", "exp(x + y)"),
+    Rule("quotient of exps", "exp(x) / exp(y)", "exp(x - y)"),
+    Rule("reciprocal of exp", "1 / exp(x)", "exp(-x)"),
+    Rule("power of exp", "exp(x)^n", "exp(n * x)"),
+    Rule("log of power", "log(x^n)", "n * log(x)", ("x > 0",)),
+    Rule("log of square", "log(x^2)", "2 * log(abs(x))"),
+    Rule("log of sqrt", "log(sqrt(x))", "log(x) / 2"),
+    Rule("log of sigmoid", "log(sigmoid(x))", "-softplus(-x)"),
+    Rule("log of exp times", "log(x * exp(y))", "log(x) + y"),
+    Rule("log of reciprocal", "log(1 / x)", "-log(x)"),
+    Rule("log of quotient by sigmoid", "log(x / sigmoid(y))", "log(x) + softplus(-y)"),
+    Rule("log of product with sigmoid", "log(x * sigmoid(y))", "log(x) - softplus(-y)"),
+    Rule("logaddexp", "log(exp(x) + exp(y))", "logaddexp(x, y)"),
+    Rule("weighted logaddexp", "log(a * exp(x) + b * exp(y))",
+         "logaddexp(x + log(a), y + log(b))", ("a > 0", "b > 0")),
+    Rule("log1mexp", "log1p(-exp(x))", "log1mexp(x)"),
+    Rule("log of expm1", "log(-expm1(x))", "log1mexp(x)"),
+    # --- the logistic family
+    Rule("softplus", "log1p(exp(x))", "softplus(x)"),
+    Rule("sigmoid", "1 / (1 + exp(x))", "sigmoid(-x)"),
+    Rule("complement of sigmoid", "1 - sigmoid(x)", "sigmoid(-x)"),
+    Rule("log of the complement of sigmoid", "log1p(-sigmoid(x))", "-softplus(x)"),
+    Rule("odds", "sigmoid(x) / sigmoid(-x)", "exp(x)"),
+    Rule("sigmoid times exp", "sigmoid(x) * exp(-x)", "sigmoid(-x)"),
+    Rule("power of sigmoid", "sigmoid(x)^g", "exp(-g * softplus(-x))",
+         when=("fractional(g)",)),
+    Rule("difference of sigmoids", "sigmoid(x) - sigmoid(y)",
+         "-expm1(y - x) * sigmoid(x) * sigmoid(-y)"),
+    Rule("logit of sigmoid", "logit(sigmoid(x))", "x"),
+    Rule("exp of softplus", "exp(-softplus(x))", "sigmoid(-x)"),
+    Rule("softplus, by its mirror", "softplus(x) - x", "softplus(-x)"),
+    # --- hyperbolic functions
+    Rule("cosh, by exps", "exp(x) + exp(-x)", "2 * cosh(x)"),
+    Rule("sinh, by exps", "exp(x) - exp(-x)", "2 * sinh(x)"),
+    Rule("tanh", "sinh(x) / cosh(x)", "tanh(x)"),
+    Rule("log of cosh", "log(cosh(x))", "logcosh(x)"),
+    Rule("complement of tanh", "1 - tanh(x)", "2 * sigmoid(-2 * x)"),
+    Rule("complement of tanh, mirrored", "1 + tanh(x)", "2 * sigmoid(2 * x)"),
+    Rule("slope of tanh", "1 - tanh(x)^2", "1 / cosh(x)^2"),
+    # --- roots, squares and differences of them
+    Rule("root of square", "sqrt(x^2)", "abs(x)"),
+    Rule("hypot", "sqrt(x^2 + y^2)", "hypot(x, y)"),
+    Rule("hypot with a constant", "sqrt(x^2 + c)", "hypot(x, sqrt(c))", ("c >= 0",),
+         ("constant(c)",)),
+    Rule("hypot less a side", "hypot(x, c) - c", "x * (x / (c + hypot(x, c)))", ("c > 0",)),
+    Rule("root near one", "sqrt(1 + x) - 1", "x / (sqrt(1 + x) + 1)"),
+    Rule("difference of roots", "sqrt(x) - sqrt(y)", "(x - y) / (sqrt(x) + sqrt(y))",
+         ("x > 0", "y > 0")),
+    Rule("difference of squares", "x^2 - y^2", "(x - y) * (x + y)"),
+    Rule("one less a square", "1 - x^2", "(1 - x) * (1 + x)"),
+    Rule("one less cosine", "1 - cos(x)", "2 * sin(x / 2)^2"),
+    # --- the normal distribution
+    Rule("erfc", "1 - erf(x)", "erfc(x)"),
+    Rule("erfc, mirrored", "1 + erf(x)", "erfc(-x)"),
+    Rule("complement of erfc", "2 - erfc(x)", "erfc(-x)"),
+    Rule("complement of ndtr", "1 - ndtr(x)", "ndtr(-x)"),
+    Rule("log of ndtr", "log(ndtr(x))", "log_ndtr(x)"),
+    Rule("log of the complement of ndtr", "log1p(-ndtr(x))", "log_ndtr(-x)"),
+    Rule("log of erfc", "log(erfc(x))", "log_ndtr(-x * sqrt(2)) + log(2)"),
+    Rule("log of half erfc", "log(erfc(x) / 2)", "log_ndtr(-x * sqrt(2))"),
+    Rule("difference of ndtr in the upper tail", "ndtr(x) - ndtr(y)", "ndtr(-y) - ndtr(-x)",
+         when=("x > 0", "y > 0")),
+    # --- reductions
+    Rule("logsumexp", "log(sum[i](exp(x)))", "logsumexp[i](x)"),
+    Rule("weighted logsumexp", "log(sum[i](a * exp(x)))", "logsumexp[i](x + log(a))", ("a > 0",)),
+    Rule("logmeanexp", "log(mean[i](exp(x)))", "logsumexp[i](x) - log(count[i](true))"),
+    Rule("softmax", "exp(x) / sum[i](exp(y))", "exp(x - logsumexp[i](y))"),
+    Rule("log of softmax's denominator", "log(y / sum[i](exp(x)))",
+         "log(y) - logsumexp[i](x)"),
+    Rule("log of product", "log(prod[i](x))", "sum[i](log(x))", ("x >= 0",)),
+    Rule("product of exps over indices", "prod[i](exp(x))", "exp(sum[i](x))"),
+    Rule("variance", "mean[i](x^2) - mean[i](x)^2", "var[i](x)"),
+    Rule("covariance", "mean[i](x * y) - mean[i](x) * mean[i](y)",
+         "mean[i]((x - mean[i](x)) * (y - mean[i](y)))"),
+    Rule("standard deviation", "sqrt(var[i](x))", "std[i](x)"),
+    Rule("norm", "sqrt(sum[i](x^2))", "norm[i](x)"),
+    Rule("root mean square", "sqrt(mean[i](x^2))", "norm[i](x) / sqrt(count[i](true))"),
+    Rule("norm with a constant", "sqrt(sum[i](x^2) + c)", "hypot(norm[i](x), sqrt(c))",
+         ("c >= 0",), ("constant(c)",)),
+    Rule("norm with a square", "sqrt(sum[i](x^2) + y^2)", "hypot(norm[i](x), y)"),
+)  # fmt: skip

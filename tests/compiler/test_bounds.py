@@ -1,0 +1,117 @@
+"""The bounds inferred for a term hold its value, and are tight where that is easy to see."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from mpmath import mp
+
+import lossc
+from lossc.compiler.analyses.bounds import ANY, Bounds, Inference
+from lossc.compiler.interpret import interpret
+from lossc.compiler.ir import REAL, Access, Const, Expr, Program, Reduce, postorder
+from tests.strategies import losses, sample
+
+INF = math.inf
+SCALARS = "x[], y[], n[], p[], s[c]"
+WHERE = "where\n    y >= 0\n    n < 0\n    p in (0, 1)\n    s in simplex[c]\n"
+KNOWN = {
+    "y + p": Bounds(0, INF, True, True),
+    "1 - p": Bounds(0, 1, True, True),
+    "x^2": Bounds(0, INF, False, True),
+    "x * x": Bounds(0, INF, False, True),
+    "abs(x) + 1": Bounds(1, INF, False, True),
+    "exp(n)": Bounds(0, 1, True, True),
+    "log(p)": Bounds(-INF, 0, True, True),
+    "1 / p": Bounds(1, INF, True, True),
+    "n * y": Bounds(-INF, 0, True, False),
+    "sigmoid(x) - 1": Bounds(-1, 0, True, True),
+    "max(x, 2)": Bounds(2, INF, False, True),
+    "min(x, 2)": Bounds(-INF, 2, True, False),
+    "clip(x, 0.25, 0.5)": Bounds(0.25, 0.5),
+    "if x > 3 then x else 4": Bounds(3, INF, True, True),
+    "if x > 3 and x < 5 then x - 3 else 1": Bounds(0, 2, True, True),
+    "if x > y then x - y else 1": Bounds(0, INF, True, True),
+    "sum[c](s)": Bounds(1, 1),
+    "mean[c](s) * 2": Bounds(0, 2),
+    "sum[c](abs(s - x))": Bounds(0, INF, False, True),
+    "sum[c](exp(s) + 1)": Bounds(2, INF, False, True),
+    "mean[c if s > 0.5](s)": Bounds(0, 1),
+    "mean[c](log_softmax[c](s))": Bounds(-INF, 0, True, False),
+    "x - x": Bounds(0, 0),
+    "sqrt(y + 4)": Bounds(2, INF, False, True),
+    "stop_gradient(y)": Bounds(0, INF, False, True),
+}
+
+
+def checked(text: str) -> tuple[Program, Inference]:
+    compiled = lossc.compile(f"def f({SCALARS}) = {text}\n{WHERE}")._checked
+    return compiled.program, Inference(compiled.domains)
+
+
+@pytest.mark.parametrize("text", KNOWN)
+def test_bounds_are_as_tight_as_one_sees(text: str) -> None:
+    program, facts = checked(text)
+    found, want = facts.of(program.value), KNOWN[text]
+    assert (found.low, found.high) == (want.low, want.high)
+    for end, is_open in ((want.low, want.low_open), (want.high, want.high_open)):
+        if math.isfinite(end):
+            assert (end in found) != is_open
+
+
+@pytest.mark.parametrize("text", ["x", "x * y", "sin(x) + x", "x^3", "cumsum[c](s - 1)"])
+def test_nothing_is_claimed_of_what_is_not_bounded(text: str) -> None:
+    if text.startswith("cumsum"):
+        text = f"max[c]({text})"
+    program, facts = checked(text)
+    assert facts.of(program.value).low == ANY.low
+
+
+def closed(program: Program) -> list[Expr]:
+    """The terms of a program that stand for one number."""
+    terms = postorder(program.value)
+    return [t for t in terms if t.kind == REAL and not t.free and not isinstance(t, Const)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(losses())
+def test_bounds_hold_the_values_of_random_terms(text: str) -> None:
+    compiled = lossc.compile(text)._checked
+    data = sample(3)
+    data |= {n: p.default for n, p in compiled.params.items()}
+    facts = Inference(compiled.domains)
+    for term in closed(compiled.program):
+        values = [term]
+        program = Program("t", compiled.program.inputs, compiled.program.params, values[0])
+        value = interpret(program, data, 30)
+        if mp.isfinite(value):
+            bounds = facts.of(term)
+            assert bounds.low <= value <= bounds.high, (text, bounds, value)
+
+
+@settings(max_examples=40, deadline=None)
+@given(losses())
+def test_bounds_hold_inside_reductions(text: str) -> None:
+    """The largest and smallest value of a body are within the bounds of the body."""
+    compiled = lossc.compile(text)._checked
+    data = sample(5)
+    data |= {n: p.default for n, p in compiled.params.items()}
+    facts = Inference(compiled.domains)
+    for term in closed(compiled.program):
+        if not isinstance(term, Reduce) or term.body.kind != REAL or term.filter is not None:
+            continue
+        bounds = facts.of(term.body)
+        for op in ("max", "min"):
+            extreme = Reduce(op, term.indices, term.body)
+            program = Program("t", compiled.program.inputs, compiled.program.params, extreme)
+            value = interpret(program, data, 30)
+            if mp.isfinite(value):
+                assert bounds.low <= value <= bounds.high, (text, bounds, value)
+
+
+def test_a_tensor_without_a_domain_may_be_anything() -> None:
+    program, _ = checked("x")
+    assert isinstance(program.value, Access)
+    assert Inference({}).of(program.value) == ANY

@@ -1,0 +1,117 @@
+"""Stabilised and arranged programs have the value of the text as written."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from mpmath import mp
+
+import lossc
+from lossc.compiler.interpret import interpret
+from lossc.compiler.ir import Apply, Reduce, postorder
+from lossc.compiler.passes.arrange import arrange
+from lossc.compiler.passes.differentiate import differentiate
+from lossc.compiler.passes.stabilise import stabilise
+from lossc.compiler.passes.widen import widen
+from lossc.compiler.pipeline import Numerics
+from tests.strategies import losses, sample
+
+DIGITS = 60
+
+
+def near(a: object, b: object) -> bool:
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return all(map(near, a, b))
+    return bool(mp.almosteq(a, b, 1e-40)) or (bool(mp.isnan(a)) and bool(mp.isnan(b)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(losses())
+def test_random_losses_keep_their_value(text: str) -> None:
+    compiled = lossc.compile(text)._checked
+    data = sample(7)
+    data |= {n: p.default for n, p in compiled.params.items()}
+    numerics = Numerics(compiled.domains)
+    stable = numerics.arranged(numerics.stable(compiled.program))
+    assert near(interpret(compiled.program, data, DIGITS), interpret(stable, data, DIGITS)), text
+
+
+@settings(max_examples=25, deadline=None)
+@given(losses())
+def test_random_losses_keep_their_gradient(text: str) -> None:
+    compiled = lossc.compile(text)._checked
+    data = sample(9)
+    data |= {n: p.default for n, p in compiled.params.items()}
+    numerics = Numerics(compiled.domains)
+    plain = differentiate(compiled.program, "x")
+    stable = numerics.stable(differentiate(numerics.stable(compiled.program), "x"))
+    assert near(interpret(plain, data, DIGITS), interpret(stable, data, DIGITS)), text
+
+
+def wide_ops(text: str) -> set[str]:
+    compiled = lossc.compile(text)._checked
+    program = compiled.program
+    terms = widen([program], compiled.domains)
+    return {t.op for t in terms if isinstance(t, Apply | Reduce)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["mean((y - x)^2)", "mean(abs(y - x))", "mean(softplus(x) - x * y)", "mean(w * abs(y - x))",
+     "mean(max(0, 1 - y * x))"],
+)  # fmt: skip
+def test_plain_losses_stay_in_the_dtype_of_their_data(text: str) -> None:
+    assert wide_ops(text) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "op"),
+    [
+        ("mean(exp(-(y - x)^2))", "exp"),
+        ("mean(log(a * b + c))", "log"),
+        ("mean(a * b / c)", "div"),
+        ("mean(a^2 * b^2)", "mul"),
+        ("var(x)", "var"),
+        ("mean(sin(a * b))", "sin"),
+        ("sqrt(mean(a * b))", "sqrt"),
+    ],
+)
+def test_what_loses_digits_or_range_is_wide(text: str, op: str) -> None:
+    assert op in wide_ops(text)
+
+
+def test_squares_are_multiplied_one_factor_at_a_time() -> None:
+    program = lossc.compile("mean(0.5 * w * (y - x)^2)")._checked.program
+    arranged = arrange(program.value)
+    assert not any(isinstance(t, Apply) and t.op == "pow" for t in postorder(arranged))
+    data = {"w": 3.0, "y": 2.0, "x": -1.0}
+    assert interpret(program, data) == pytest.approx(13.5)
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_overflow_of_a_part_is_no_overflow_of_the_whole(jit: bool) -> None:
+    f32 = np.float32
+    weighted = lossc.compile("mean(w * (y - yhat)^2)", jit=jit)
+    value = weighted(w=f32([1e-30]), y=f32([1e25]), yhat=f32([-1e25]))
+    assert float(value) == pytest.approx(4e20, rel=1e-6)
+    ratio = lossc.compile("mean(a * b / c)", jit=jit)
+    assert float(ratio(a=f32([1e30]), b=f32([1e30]), c=f32([1e35]))) == pytest.approx(1e25, rel=1e-6)
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_textbook_forms_are_right_to_the_last_bits(jit: bool) -> None:
+    x = np.float32([-90, -30, -1e-6, 0, 1e-8, 0.5, 30, 95])
+    for text in (
+        "def f(x) = log(1 + exp(x))",
+        "def f(x) = -log(sigmoid(x))",
+        "def f(x) = 1 - sigmoid(x)",
+        "def f(x) = sqrt(1 + x^2) - 1",
+        "def f(x) = log((exp(x) + exp(-x)) / 2)",
+        "def f(x) = exp(-x^2 / 16)",
+    ):
+        loss = lossc.compile(text, jit=jit)
+        got = np.asarray(loss(x), np.float64)
+        want = np.array([float(v) for v in loss.reference(x)])
+        tiny = np.abs(want) < np.finfo(np.float32).tiny
+        assert np.all(np.abs(got - want)[~tiny] <= 4 * np.spacing(np.float32(want))[~tiny]), text
