@@ -52,7 +52,68 @@ DISTRIBUTIONS = [
     corpus("zinb_nll"),
 ]
 
+SURVIVAL = [
+    corpus("cox_breslow"),
+    corpus("logistic_hazard", "discrete_logistic_hazard"),
+    corpus("lognormal_censored_nll", "aft_lognormal_censored"),
+    corpus("weibull_censored_nll"),
+]
 
-@pytest.mark.parametrize("case", labelled([*REGRESSION, *ROBUST, *QUANTILES, *DISTRIBUTIONS]))
+ORDINAL = [
+    corpus("coral_ordinal"),
+    corpus("sord_soft_ordinal"),
+    corpus("weighted_kappa"),
+]
+
+REINFORCEMENT = [
+    corpus("a2c_policy_gradient"),
+    corpus("awr"),
+    corpus("cql_regularizer"),
+    corpus("double_dqn_huber"),
+    corpus("grpo"),
+    corpus("ips_counterfactual", "ips_counterfactual_clipped"),
+    corpus("sac_actor"),
+]
+
+GENERATIVE = [
+    corpus("gan_discriminator", "gan_nonsaturating_d"),
+    corpus("kl_free_bits"),
+    corpus("knowledge_distillation"),
+    corpus("lsgan_discriminator", "lsgan_d"),
+    corpus("min_snr_diffusion"),
+    corpus("vae_elbo_bernoulli"),
+    corpus("vq_vae"),
+]
+
+GEOMETRY = [
+    corpus("adaptive_wing"),
+    corpus("chamfer"),
+    corpus("energy_distance"),
+    corpus("hsic_rbf"),
+    corpus("oks_keypoints"),
+    corpus("parametric_tsne", "parametric_tsne_kl"),
+    corpus("quaternion_distance"),
+    corpus("sliced_wasserstein", "sliced_wasserstein_1d"),
+    corpus("transe_margin"),
+]
+
+OTHERS = [
+    corpus("demographic_parity_penalty"),
+    corpus("group_dro"),
+    corpus("heat_residual", "heat_equation_fd"),
+    corpus("kendall_multitask"),
+    corpus("moe_load_balance"),
+    corpus("negative_sharpe", "negative_sharpe_turnover"),
+    corpus("negative_sortino", "sortino"),
+    corpus("pinn_burgers"),
+    corpus("qlike", "qlike_volatility"),
+    corpus("spectral_convergence", "spectral_convergence_logmag"),
+]
+
+LIKELIHOODS = [*QUANTILES, *DISTRIBUTIONS, *SURVIVAL, *ORDINAL]
+CASES = [*REGRESSION, *ROBUST, *LIKELIHOODS, *REINFORCEMENT, *GENERATIVE, *GEOMETRY, *OTHERS]
+
+
+@pytest.mark.parametrize("case", labelled(CASES))
 def test_values_and_gradients(case: Case) -> None:
     case.check()
