@@ -36,6 +36,7 @@ from ..ir import (
 )  # fmt: skip
 from ..ir import Tensor as Input
 from . import tf_ops as ops
+from .blocks import total
 from .schedule import (
     COMPARISONS,
     Gather,
@@ -384,7 +385,7 @@ class _Run:
         left = tuple(i for i in whole if i not in term.indices)
         if len(factors) == 1:
             dims = [k for k, i in enumerate(whole) if i in term.indices]
-            return ops.total(factors[0][0], dims), left
+            return total(factors[0][0], dims), left
         letter = {i: chr(ord("a") + k) for k, i in enumerate(whole)}
         terms = ",".join("".join(letter[i] for i in axes) for _, axes in factors)
         formula = f"{terms}->{''.join(letter[i] for i in left)}"
