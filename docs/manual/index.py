@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from .html import page
+from .html import highlighted, page
 from .library import Entry, Family
 
 GUIDE = ("tutorial", "language", "primitives", "keras", "accuracy", "cli", "diagnostics",
@@ -68,9 +68,14 @@ def _item(entry: Entry) -> str:
     words = " ".join([entry.name, entry.family, entry.purpose, *entry.elsewhere]).lower()
     return (
         f'<li data-words="{escape(words.replace("_", " "))}">'
-        f'<a href="loss/{entry.name}.html"><code>{entry.name}</code></a> '
+        f'<a href="loss/{entry.name}.html"><code>{_breakable(entry.name)}</code></a> '
         f"<span>{escape(entry.purpose)}</span></li>"
     )
+
+
+def _breakable(name: str) -> str:
+    """A name that may be broken after its underscores."""
+    return escape(name).replace("_", "_<wbr/>")
 
 
 def _spaced(name: str) -> str:
@@ -88,7 +93,8 @@ def guide(folder: Path) -> list[tuple[str, str, str]]:
 
 
 def _guide_page(name: str, text: str, known: set[str]) -> tuple[str, str, str]:
-    markdown = MarkdownIt("commonmark", {"xhtmlOut": True, "html": False}).enable("table")
+    options = {"xhtmlOut": True, "html": False, "highlight": _highlight}
+    markdown = MarkdownIt("commonmark", options).enable("table")
     tokens = markdown.parse(_without_comments(text))
     title = next(t.content for t in tokens if t.type == "inline")
     _name_headings(tokens)
@@ -99,6 +105,11 @@ def _guide_page(name: str, text: str, known: set[str]) -> tuple[str, str, str]:
     inside = inside.replace("</table>", "</table></div>")
     header = '<header><nav><a href="index.html">lossc</a></nav></header>'
     return name, title, page(f"{title} - lossc", f"{header}\n<main>\n{inside}</main>")
+
+
+def _highlight(text: str, language: str, _: str) -> str:
+    """Formulas are marked as on the pages of losses; "" leaves a block as it is."""
+    return highlighted(text) if language == "loss" else ""
 
 
 def _without_comments(text: str) -> str:
