@@ -14,6 +14,7 @@ from docs.manual.html import highlighted
 from docs.manual.kinks import kinks
 from docs.manual.library import Family, family
 from docs.manual.page import loss_page
+from lossc.dsl.printer import print_expr
 from lossc.dsl.source import Source
 
 ROOT = Path(__file__).parent.parent
@@ -133,9 +134,15 @@ def test_the_keras_lines_run(shelf: Family) -> None:
 
 def test_kinks_are_those_of_the_program(shelf: Family) -> None:
     huber, ce, three = (kinks(e.checked) for e in shelf.entries)
-    assert {(call.function, rule) for call, rule in huber} == {("abs", "0 at x = 0")}
+    assert [(print_expr(e), rule) for e, rule in huber] == [("abs(e)", "0 at x = 0")]
     assert ce == []
-    assert [call.function for call, _ in three] == ["relu"]
+    assert [print_expr(e) for e, _ in three] == ["relu(a)"]
+
+
+def test_powers_have_kinks_below_one() -> None:
+    text = "loss f(x) = sum(x^2 + x^0.5)\nwhere x in [0, inf)\n"
+    (entry,) = family("f", Source.of("std.f", text)).entries
+    assert [print_expr(e) for e, _ in kinks(entry.checked)] == ["x^0.5"]
 
 
 def test_kinks_of_functions_that_are_used_are_named() -> None:

@@ -132,7 +132,7 @@ def kink_list(checked: Checked) -> str:
     return table(("where", "slope there (x is the argument)"), rows)
 
 
-def _said(call: ast.Call | str) -> str:
+def _said(call: ast.Expr | str) -> str:
     if isinstance(call, str):
         return f"{code(call)}, in a function that it uses"
     return mathml_expr(call)

@@ -62,7 +62,7 @@ def choose(checked: Checked) -> Slice | None:
     loss = lossc.Loss(checked, jit=False)
     for sizes in _sizes(checked):
         for decl in _candidates(checked):
-            for ramp in (False, True):
+            for ramp in sorted((False, True), reverse=_has_corners(decl)):
                 found = _Line(loss, checked, decl, sizes, ramp).slice()
                 if found is not None:
                     return found
@@ -285,6 +285,12 @@ class _Line:
         said += [f"{p.name} = {_default(p)}" for p in self.loss.params.values()
                  if p.name not in named and isinstance(p.default, Fraction)]  # fmt: skip
         return "; ".join(said)
+
+
+def _has_corners(decl: Input) -> bool:
+    """Whether an input's last axis is of a fixed length, as the corners of a box are."""
+    axes = decl.tensor.axes
+    return bool(axes) and axes[-1].size is not None
 
 
 def _says_something(values: Array) -> bool:
