@@ -6,8 +6,9 @@ import heapq
 from itertools import count
 
 from ..ir import Apply, Expr, Select, postorder
+from .derivative import derivative
 from .enclose import Box, Tape
-from .goal import Budget, Goal, derivative, variables
+from .goal import Budget, Goal, variables
 from .interval import INF, Interval, add, mul
 
 WIDEST = 6  # variables

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
+from itertools import islice
 
 from mpmath import mp
 
@@ -23,12 +24,13 @@ from .goal import Budget, Goal
 from .interval import ANY, Interval, join_all
 from .prove import EXACT, Prover, hardest
 from .scalars import NotWritten, Writer
-from .search import Point, Question, completed, find, number_at
+from .search import ROUNDS, Point, Question, completed, find, number_at
 from .statements import Statements
 from .tidy import tidy
 from .verdict import Verdict, Witness, proved, refuted, unknown
 
 LARGE, SMALL = 3, 2  # lengths of axes that claims are looked at with
+QUICK, FEW = 2, 12  # rounds of search, and cases, before a proof is tried
 MOST = 24  # scalars in a formula that is proved at a length
 TRIED = ("composition rules", "interval arithmetic", "signs of derivatives", "SymPy",
          "branch and bound", "a search for a witness")  # fmt: skip
@@ -43,6 +45,7 @@ class Context:
     read: Reader | None = None
     budget: Budget = field(default_factory=Budget)
     seed: int = 0
+    rounds: int = ROUNDS
 
     @cached_property
     def statements(self) -> Statements:
@@ -143,7 +146,7 @@ class Context:
             claim.gap, box, exact, (*case.given, *claim.given), claim.zero, claim.strict, whole,
             self.seed,
         )  # fmt: skip
-        point = find(question, self.budget)
+        point = find(question, self.budget, self.rounds)
         return None if point is None else refuted(self.witness(frame, case, claim, point))
 
     def witness(self, frame: Frame, case: Case, claim: Doubt, point: Point) -> Witness:
@@ -154,7 +157,7 @@ class Context:
         values = {name: _nested(frame, name, shown) for name in frame.decls
                   if name not in frame.static}  # fmt: skip
         inputs = ", ".join(f"{n}={v}" for n, v in values.items())
-        numbers = [(n, _text(x)) for n, x in point.items() if n in claim.extra]
+        numbers = [(n, _text(x)) for n, x in point.items() if n in claim.extra and "#" not in n]
         exact = completed(case, own) | {
             n: mp.mpf(x.numerator) / x.denominator for n, x in point.items() if n in claim.extra
         }
@@ -189,20 +192,36 @@ def ladder(
     refute: Callable[[Frame, Case], Verdict | None],
 ) -> Verdict:
     """A claim case by case: proved in all cases of the first frame, or refuted in one of any."""
-    found, is_open = EXACT, False
     main = context.frames[0]
-    for frame, case in each_case(context.frames):
-        how = prove(frame, case) if frame is main and not is_open else None
-        if how is not None:
-            found = hardest(found, how)
-            continue
+    context.rounds = QUICK
+    for frame, case in islice(each_case(context.frames), FEW):
         verdict = refute(frame, case)
         if verdict is not None:
             return verdict
-        is_open = is_open or frame is main
-    if is_open:
-        return unknown(*TRIED)
-    return proved(found, context.scope(main))
+    found = _proof(main, prove)
+    if found is not None:
+        return proved(found, context.scope(main))
+    context.rounds, context.seed = ROUNDS, context.seed + 1
+    for frame, case in each_case(context.frames):
+        verdict = refute(frame, case)
+        if verdict is not None:
+            return verdict
+    return unknown(*TRIED)
+
+
+def _proof(frame: Frame, prove: Callable[[Frame, Case], str | None]) -> str | None:
+    found = EXACT
+    for case in frame.cases:
+        how = prove(frame, case)
+        if how is None:
+            return None
+        found = hardest(found, how)
+    return found
+
+
+def value_of_variable(name: str) -> Exact:
+    """A variable's own value."""
+    return lambda frame, values: values[name]
 
 
 def at_place(term: Expr, env: Mapping[Index, int]) -> Exact:

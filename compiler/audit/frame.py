@@ -19,10 +19,10 @@ from ..check import Checked
 from ..elaborate.declare import Default, Input, Param
 from ..gradcheck.sampling import exact_array
 from ..interpret import Machine
-from ..ir import BOOL, PACK, Access, Axis, Const, Expr, Tensor, postorder
+from ..ir import BOOL, PACK, Access, Axis, Const, Expr, Tensor
 from ..separate import separate
 from .enclose import enclose
-from .goal import narrowed, put
+from .goal import narrowed, put_all
 from .interval import ANY, INF, REALS, UNIT, Interval, around, join_all
 from .scalars import NotWritten, Place, Writer, scalar
 from .tidy import FALSE, ONE, TRUE, ZERO, build, number, tidy, value_of
@@ -40,9 +40,7 @@ class Case:
 
     def of(self, term: Expr) -> Expr:
         """A term with the fixed scalars put in."""
-        for name, value in self.fixed.items():
-            term = put(term, name, value)
-        return term
+        return put_all(term, self.fixed)
 
 
 @dataclass
@@ -69,10 +67,7 @@ class Frame:
 
     def with_lists(self, term: Expr) -> Expr:
         """The numbers of lists that are defaults of functions, and of static params."""
-        known = {**self.hidden, **self.static}
-        for t in sorted({a.tensor.name for a in _accesses(term)} & set(known)):
-            term = put(term, t, known[t])
-        return term
+        return put_all(term, {**self.hidden, **self.static})
 
     @cached_property
     def hidden(self) -> dict[str, Expr]:
@@ -265,10 +260,6 @@ def batch_axis(checked: Checked) -> Axis | None:
     if lead is None or lead.name == PACK or separate(checked.program) is not None:
         return lead
     return None
-
-
-def _accesses(term: Expr) -> Iterator[Access]:
-    return (t for t in postorder(term) if isinstance(t, Access))
 
 
 def _list(node: Any) -> Any:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
-from ..ir import Access, Apply, Const, Expr, Program, Select, Tensor, postorder, rebuild
-from ..passes.differentiate import differentiate
+from ..ir import Access, Apply, Expr, Select, postorder
 from .enclose import Box, enclose, truth
 from .interval import INF, Interval
 from .normal import Normaliser, TooLarge, normal
-from .tidy import FALSE, ONE, TRUE, ZERO, build, negated, tidied, tidy, value_of
+from .tidy import FALSE, ONE, TRUE, ZERO, build, exchanged, negated, number, tidied, value_of
 
 COMPARISONS = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
 
@@ -22,11 +22,11 @@ class OutOfBudget(Exception):
 
 @dataclass
 class Budget:
-    """The seconds and boxes that a proof may use."""
+    """The seconds of the processor, and the boxes, that a proof may use."""
 
     seconds: float = 1.0
     boxes: int = 600
-    start: float = field(default_factory=time.monotonic)
+    start: float = field(default_factory=time.thread_time)
 
     def check(self) -> None:
         """Raise OutOfBudget if the time is over."""
@@ -36,7 +36,7 @@ class Budget:
     @property
     def left(self) -> float:
         """The seconds that are left."""
-        return self.start + self.seconds - time.monotonic()
+        return self.start + self.seconds - time.thread_time()
 
     def part(self, share: float) -> Budget:
         """A budget of a share of what is left."""
@@ -85,26 +85,18 @@ def variables(*terms: Expr) -> frozenset[str]:
 
 def put(term: Expr, name: str, value: Expr) -> Expr:
     """A term with another in place of a scalar."""
+    return put_all(term, {name: value})
 
-    def visit(t: Expr) -> Expr | None:
-        return value if isinstance(t, Access) and t.tensor.name == name else None
 
-    return tidy(rebuild(term, visit))
+def put_all(term: Expr, values: Mapping[str, Expr]) -> Expr:
+    """A term with others in place of scalars, all at once."""
+    found = (t for t in postorder(term) if isinstance(t, Access) and t.tensor.name in values)
+    return exchanged(term, {t: values[t.tensor.name] for t in found})
 
 
 def swap(term: Expr, old: Expr, new: Expr) -> Expr:
     """A term with a part replaced."""
-    return tidy(rebuild(term, lambda t: new if t == old else None))
-
-
-def derivative(term: Expr, name: str) -> Expr:
-    """The derivative of a scalar term in a variable, in normal form."""
-    tensor = next((t.tensor for t in postorder(term) if isinstance(t, Access)
-                   and t.tensor.name == name), None)  # fmt: skip
-    if tensor is None:
-        return ZERO
-    program = Program("f", (Tensor(name, (), tensor.kind),), (), term)
-    return tidy(differentiate(program, name).value)
+    return exchanged(term, {old: new})
 
 
 # --- conditions -----------------------------------------------------------------------------------
@@ -174,7 +166,7 @@ def linear_parts(term: Expr) -> dict[str, tuple[Expr, Expr]]:
     for monomial, c in ratio.top.items():
         if len(monomial) == 1 and monomial[0][1] == 1 and isinstance(monomial[0][0], Access):
             variable = monomial[0][0]
-            factor = tidy(Const(c))
+            factor = number(c)
             rest = normal(build("sub", term, build("mul", factor, variable)))
             if variable.tensor.name not in variables(rest):
                 found[variable.tensor.name] = (factor, rest)
@@ -261,6 +253,18 @@ def decided(goal: Goal) -> Goal:
     return goal.with_term(term)
 
 
+def within(term: Expr, interval: Interval) -> list[Expr]:
+    """The conditions that a term lies in an interval."""
+    found = []
+    if interval.low > -INF:
+        op = "gt" if interval.low_open else "ge"
+        found.append(build(op, term, number(Fraction(interval.low))))
+    if interval.high < INF:
+        op = "lt" if interval.high_open else "le"
+        found.append(build(op, term, number(Fraction(interval.high))))
+    return found
+
+
 # --- equalities -----------------------------------------------------------------------------------
 
 
@@ -272,7 +276,7 @@ def assignments(condition: Expr) -> dict[str, Expr]:
             continue
         a, b = comparison.args
         for x, y in ((a, b), (b, a)):
-            value = _with_all(y, found)
+            value = put_all(y, found)
             if not isinstance(x, Access) or x.tensor.name in {*found, *variables(value)}:
                 continue
             found = {n: put(v, x.tensor.name, value) for n, v in found.items()}
@@ -281,22 +285,17 @@ def assignments(condition: Expr) -> dict[str, Expr]:
     return found
 
 
-def _with_all(term: Expr, values: Mapping[str, Expr]) -> Expr:
-    for name, value in values.items():
-        term = put(term, name, value)
-    return term
-
-
 def solutions(term: Expr, condition: Expr) -> tuple[Expr, tuple[Expr, ...]]:
     """A term with what a condition's equalities give put in, and the conditions that are left."""
     values = assignments(condition)
-    rest = (_with_all(c, values) for c in _conjuncts(condition))
-    return _with_all(term, values), tuple(c for c in rest if c != TRUE)
+    rest = (put_all(c, values) for c in conjuncts(condition))
+    return put_all(term, values), tuple(c for c in rest if c != TRUE)
 
 
-def _conjuncts(condition: Expr) -> Iterator[Expr]:
+def conjuncts(condition: Expr) -> Iterator[Expr]:
+    """The conditions that a condition is made of by `and`."""
     if isinstance(condition, Apply) and condition.op == "and":
         for part in condition.args:
-            yield from _conjuncts(part)
+            yield from conjuncts(part)
     else:
         yield condition

@@ -138,10 +138,17 @@ def _add_down(a: float, b: float) -> float:
 
 def add(a: Interval, b: Interval) -> Interval:
     """Sums."""
-    high = -_add_down(-a.high, -b.high)
-    return Interval(
-        _add_down(a.low, b.low), high, a.low_open or b.low_open, a.high_open or b.high_open
-    )
+    low, high = _add_down(a.low, b.low), -_add_down(-a.high, -b.high)
+    low_open = _is_sum_open(low, (a.low, a.low_open), (b.low, b.low_open))
+    return Interval(low, high, low_open, _is_sum_open(high, (a.high, a.high_open),
+                                                      (b.high, b.high_open)))  # fmt: skip
+
+
+def _is_sum_open(total: float, *ends: tuple[float, bool]) -> bool:
+    """Whether a sum of ends is only neared; an infinite one is reached if one of them is."""
+    if math.isinf(total):
+        return all(is_open for x, is_open in ends if x == total)
+    return any(is_open for _, is_open in ends)
 
 
 def sub(a: Interval, b: Interval) -> Interval:
@@ -160,7 +167,8 @@ def _times(a: float, a_open: bool, b: float, b_open: bool) -> Corner:
     is_open = a_open or b_open
     if math.isinf(value):
         if math.isinf(a) or math.isinf(b):
-            return value, value, is_open
+            infinite = [o for x, o in ((a, a_open), (b, b_open)) if math.isinf(x)]
+            return value, value, any(infinite)
         return (_down(INF), INF, True) if value > 0 else (-INF, -_down(INF), True)
     if abs(a) == 1 or abs(b) == 1 or Fraction(a) * Fraction(b) == Fraction(value):
         return value, value, is_open
@@ -303,6 +311,9 @@ def _corner(op: str, args: list[Interval], signs: list[int], side: int) -> tuple
     value = bounds[side]
     if math.isnan(value):
         return (-INF, INF)[side], False
+    infinite = [is_open for x, is_open in ends if math.isinf(x)]
+    if math.isinf(value) and infinite:
+        return value, all(infinite)
     return value, (bounds[0] != bounds[1]) or (op not in FLAT and any(o for _, o in ends))
 
 
@@ -364,12 +375,13 @@ def _power_corner(x: float, p: bool, y: float, q: bool) -> Corner:
     if x == 0 and y < 0:
         return INF, INF, p
     if x == 0:
-        return (0.0, 0.0, p or q) if y > 0 else (0.0, 1.0, False)
+        return (0.0, 0.0, p) if y > 0 else (0.0, 1.0, False)
     if (math.isinf(x) and y == 0) or (x == 1 and math.isinf(y)):
         return 0.0, INF, False
     if math.isinf(x) or math.isinf(y):
         grows = (x > 1) == (y > 0)
-        return (INF, INF, p or q) if grows else (0.0, 0.0, p or q)
+        is_open = (math.isinf(x) and p) or (math.isinf(y) and q)
+        return (INF, INF, is_open) if grows else (0.0, 0.0, is_open)
     low, high = value_bounds("pow", x, y)
     return low, high, p or q or low != high
 

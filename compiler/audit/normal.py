@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import gcd, lcm
-from typing import TypeGuard
 
 from ..ir import Access, Apply, Expr, Select, with_parts
 from .tidy import HALF, ONE, ZERO, build, number, tidied, unsigned, value_of
@@ -121,7 +120,11 @@ class Normaliser:
             return found if n >= 0 else _over(_ONE, found)
         if n is None:
             return self.exponential_of(x, y)
-        return _over(self.root(base.top, n), self.root(base.bottom, n))
+        whole, part = n // 1, n % 1
+        outer = self.power(x, number(whole)) if abs(whole) <= 8 else None
+        if outer is None or part == 0:
+            return Ratio(_atom(Apply("pow", (as_term(base), y))), SINGLE)
+        return _times(outer, _over(self.root(base.top, part), self.root(base.bottom, part)))
 
     def root(self, polynomial: Polynomial, n: Fraction) -> Ratio:
         """A polynomial to a power that is no integer; a monomial's factors apart where they may."""
@@ -281,20 +284,16 @@ def _factors(powers: Mapping[Expr, Fraction]) -> Ratio:
 
 
 def _resolved(atom: Expr, n: Fraction) -> Ratio | None:
-    """An even power of a root or of an absolute value in terms of what stands inside."""
+    """A power of a root, or an even one of an absolute value, in terms of what stands inside."""
     if not isinstance(atom, Apply) or n.denominator != 1 or n < 2:
         return None
-    if atom.op == "abs":
-        inner = Normaliser().ratio(build("pow", atom.args[0], number(n - n % 2)))
-    elif atom.op == "pow" and _is_root(atom):
-        inner = Normaliser().ratio(build("pow", atom.args[0], number(n // 2)))
-    else:
+    exponent = value_of(atom.args[1]) if atom.op == "pow" else Fraction(1, 2)
+    if exponent is None or atom.op not in ("abs", "pow") or n < exponent.denominator:
         return None
-    return _times(inner, Ratio(_atom(atom), SINGLE)) if n % 2 else inner
-
-
-def _is_root(atom: Apply) -> TypeGuard[Apply]:
-    return atom.args[1] == HALF
+    rest = n % exponent.denominator
+    outer = n - rest if atom.op == "abs" else (n - rest) * exponent
+    inner = Normaliser().ratio(build("pow", atom.args[0], number(outer)))
+    return _times(inner, Ratio({((atom, rest),): Fraction(1)}, SINGLE)) if rest else inner
 
 
 def _root(polynomial: Polynomial, n: Fraction) -> Ratio:
@@ -411,8 +410,15 @@ def _sum_term(polynomial: Polynomial) -> Expr:
 def _monomial_term(monomial: Monomial, c: Fraction) -> Expr:
     product: Expr = ONE
     for atom, n in monomial:
-        product = build("mul", product, build("pow", atom, number(n)))
+        product = build("mul", product, build("pow", _shown(atom), number(n)))
     return build("mul", number(c), product)
+
+
+def _shown(atom: Expr) -> Expr:
+    """A root by its name."""
+    if isinstance(atom, Apply) and atom.op == "pow" and atom.args[1] == HALF:
+        return build("sqrt", atom.args[0])
+    return atom
 
 
 def normal(term: Expr, positive: frozenset[str] = frozenset()) -> Expr:

@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ..ir import Expr
-from .goal import Goal, comparisons, derivative, excess, put, split_at, variables
-from .interval import INF
+from ..ir import Access, Apply, Const, Expr, postorder
+from .derivative import derivative
+from .enclose import enclose
+from .goal import Goal, comparisons, excess, put, split_at, swap, variables
+from .interval import INF, Interval
 from .normal import is_zero, normal
 from .prove import BOUNDS, Prover, hardest, is_continuous, solved
+from .scalars import scalar
 from .tidy import build, negated, number
 
 SECOND = "sign of the second derivative, piece by piece"
@@ -121,6 +124,10 @@ def _is_smooth(goal: Goal, name: str) -> bool:
     return name not in variables(goal.term) or is_continuous(goal, name)
 
 
+def _opened(interval: Interval) -> Interval:
+    return interval._replace(low_open=True, high_open=True)
+
+
 def _equal(joint: Joint, jump: Expr) -> list[Goal]:
     """Goals that say that a jump is 0."""
     if is_zero(jump, joint.goal.positive):
@@ -128,13 +135,50 @@ def _equal(joint: Joint, jump: Expr) -> list[Goal]:
     return [joint.goal.with_term(jump), joint.goal.with_term(negated(jump))]
 
 
+def centred(goal: Goal, name: str) -> tuple[Goal, str, int]:
+    """A term in `x - y` as one in a variable of its own, and whether that moves with `x`."""
+    sign = 1
+    while True:
+        part = _difference(goal, name)
+        if part is None:
+            return goal, name, sign
+        fresh = scalar(f"({name})")
+        sign = -sign if part.op == "sub" and _is_variable(part.args[1], name) else sign
+        names = variables(part)
+        box = {n: i for n, i in goal.box.items() if n not in names}
+        box[fresh.tensor.name] = enclose(part, goal.box)
+        given = tuple(swap(c, part, fresh) for c in goal.given)
+        goal = Goal(swap(goal.term, part, fresh), box, given, goal.strict)
+        name = fresh.tensor.name
+
+
+def _difference(goal: Goal, name: str) -> Apply | None:
+    """The sum or difference of two variables, or of one and a number, that have no other use."""
+    order = postorder(goal.term, *goal.given)
+    users = {p: {t for t in order if p in t.parts} for p in order if isinstance(p, Access)}
+    for part in order:
+        if isinstance(part, Apply) and part.op in ("add", "sub") and part != goal.term:
+            own = [a for a in part.args if isinstance(a, Access)]
+            flat = all(isinstance(a, Access | Const) for a in part.args)
+            here = any(_is_variable(a, name) for a in own)
+            if flat and here and all(users[a] == {part} for a in own):
+                return part
+    return None
+
+
+def _is_variable(term: Expr, name: str) -> bool:
+    return isinstance(term, Access) and term.tensor.name == name
+
+
 def convex(prover: Prover, goal: Goal, name: str) -> str | None:
     """How a term is shown to be convex in a variable."""
+    goal, name, _ = centred(goal, name)
 
     def on_piece(piece: Goal) -> list[Goal] | None:
-        if not _is_smooth(piece, name):
-            return None
         slope = normal(derivative(piece.term, name), piece.positive)
+        inner = Goal(slope, {**piece.box, name: _opened(piece.box[name])})
+        if not _is_smooth(piece, name) or not _is_smooth(inner, name):
+            return None
         return [piece.with_term(normal(derivative(slope, name), piece.positive))]
 
     def on_joint(joint: Joint) -> list[Goal]:
@@ -146,6 +190,8 @@ def convex(prover: Prover, goal: Goal, name: str) -> str | None:
 
 def increasing(prover: Prover, goal: Goal, name: str) -> str | None:
     """How a term is shown not to fall in a variable."""
+    goal, name, sign = centred(goal, name)
+    goal = goal if sign > 0 else goal.with_term(negated(goal.term))
 
     def on_piece(piece: Goal) -> list[Goal] | None:
         if not _is_smooth(piece, name):
@@ -160,6 +206,9 @@ def increasing(prover: Prover, goal: Goal, name: str) -> str | None:
 
 def lipschitz(prover: Prover, goal: Goal, name: str, bound: Expr) -> str | None:
     """How the slope of a term is shown to be no larger than a bound."""
+    inner, fresh, _ = centred(goal, name)
+    if set(goal.box) - set(inner.box) <= set(variables(goal.term)) - variables(bound):
+        goal, name = inner, fresh
 
     def on_piece(piece: Goal) -> list[Goal] | None:
         if not _is_smooth(piece, name):
@@ -174,8 +223,22 @@ def lipschitz(prover: Prover, goal: Goal, name: str, bound: Expr) -> str | None:
     return FIRST if Pieces(prover, name, on_piece, on_joint).show(goal) else None
 
 
+def joints_of(prover: Prover, goal: Goal, name: str) -> list[Joint]:
+    """The places at which a term's pieces in a variable meet, as far as they are found."""
+    found: list[Joint] = []
+
+    def note(joint: Joint) -> list[Goal]:
+        found.append(joint)
+        return []
+
+    for _ in Pieces(prover, name, lambda piece: [], note).goals(goal):
+        pass
+    return found
+
+
 def smooth(prover: Prover, goal: Goal, name: str) -> str | None:
     """How a term is shown to have a derivative that does not jump."""
+    goal, name, _ = centred(goal, name)
 
     def on_piece(piece: Goal) -> list[Goal] | None:
         slope = normal(derivative(piece.term, name), piece.positive)

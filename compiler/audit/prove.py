@@ -15,6 +15,7 @@ from lossc.dsl.primitives import PRIMITIVES
 from ..ir import Access, Apply, Bound, Const, Expr, Position, Reduce, Select, Tensor, postorder
 from .boxes import by_boxes
 from .curvature import Shapes
+from .derivative import derivative
 from .enclose import enclose
 from .goal import (
     Budget,
@@ -22,7 +23,6 @@ from .goal import (
     OutOfBudget,
     comparisons,
     decided,
-    derivative,
     excess,
     put,
     split,
@@ -59,6 +59,8 @@ class Prover:
 
     def prove(self, goal: Goal) -> str | None:
         """How the goal is proved, or None."""
+        if size_of(goal.term) > LARGEST:
+            return None
         try:
             return self.attempt(self.simpler(goal), DEPTH, True)
         except (OutOfBudget, TooLarge, RecursionError):
@@ -269,7 +271,11 @@ class Prover:
             return True
         if not is_continuous(goal, name):
             return False
-        bend = derivative(normal(derivative(goal.term, name), goal.positive), name)
+        slope = normal(derivative(goal.term, name), goal.positive)
+        inner = goal.box[name]._replace(low_open=True, high_open=True)
+        if not is_continuous(Goal(slope, {**goal.box, name: inner}), name):
+            return False
+        bend = derivative(slope, name)
         return self.is_signed(Goal(normal(bend, goal.positive), goal.box), depth)
 
     def by_reduction(self, goal: Goal, depth: int) -> str | None:
@@ -338,20 +344,24 @@ def generalised(goal: Goal) -> Goal:
 
 def _generalised_once(goal: Goal) -> Goal | None:
     whole = (goal.term, *goal.given)
-    for part in postorder(*whole):
-        if part == goal.term or not isinstance(part, Apply) or part.op not in FLAT:
+    order = postorder(*whole)
+    users: dict[Expr, set[Expr]] = {}
+    for part in order:
+        for p in part.parts:
+            users.setdefault(p, set()).add(part)
+    for part in order:
+        if part in whole or not isinstance(part, Apply) or part.op not in FLAT:
             continue
-        own = variables(part)
-        if not own or not all(isinstance(a, Access | Const) for a in part.args):
+        own = {a for a in part.args if isinstance(a, Access)}
+        flat = all(isinstance(a, Access | Const) for a in part.args)
+        if not own or not flat or any(users[a] != {part} for a in own) or own & set(whole):
             continue
-        name = "+".join(sorted(own))
-        fresh = Access(Tensor(f"({name})", ()))
-        term = swap(goal.term, part, fresh)
+        names = sorted(a.tensor.name for a in own)
+        fresh = Access(Tensor(f"({'+'.join(names)})", ()))
+        box = {n: i for n, i in goal.box.items() if n not in names}
+        box[fresh.tensor.name] = enclose(part, goal.box)
         given = tuple(swap(c, part, fresh) for c in goal.given)
-        if not own & variables(term, *given):
-            box = {n: i for n, i in goal.box.items() if n not in own}
-            box[fresh.tensor.name] = enclose(part, goal.box)
-            return Goal(term, box, given, goal.strict)
+        return Goal(swap(goal.term, part, fresh), box, given, goal.strict)
     return None
 
 

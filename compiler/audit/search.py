@@ -31,6 +31,7 @@ AGREE = mp.mpf(10) ** -20
 LEAST = mp.mpf(10) ** -13
 FLOAT_ERROR = 1e-9
 SPECIAL = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 10.0, -10.0, 0.1, 0.01, 3.0)
+SIMPLE = (0, 1, 2, -1, Fraction(1, 2), -2, 3, 10)
 MARGIN = 1e-6  # from an open end
 
 Point = Mapping[str, Fraction]
@@ -53,13 +54,34 @@ class Question:
     seed: int = 0
 
 
-def find(question: Question, budget: Budget) -> Point | None:
-    """A certified witness, or None."""
+def find(question: Question, budget: Budget, rounds: int = ROUNDS) -> Point | None:
+    """A certified witness, made simple, or None."""
+    found = _found(question, budget, rounds)
+    return None if found is None else simpler(question, found)
+
+
+def simpler(question: Question, point: Point) -> Point:
+    """A witness with simple numbers in place of others, as long as it stays one."""
+    best = dict(point)
+    for name in sorted(point):
+        for x in SIMPLE:
+            if x not in question.box[name] or best[name] == x:
+                if best[name] == x:
+                    break
+                continue
+            trial = {**best, name: Fraction(x)}
+            if confirms(question, trial):
+                best = trial
+                break
+    return best
+
+
+def _found(question: Question, budget: Budget, rounds: int) -> Point | None:
     names = sorted(question.box)
     rng = np.random.default_rng(question.seed)
     points = _start(question, names, rng)
     seen: set[tuple[Fraction, ...]] = set()
-    for round_ in range(ROUNDS):
+    for round_ in range(rounds):
         if budget.left <= 0:
             return None
         score = _score(question, points)

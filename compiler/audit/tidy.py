@@ -59,6 +59,19 @@ def tidy(term: Expr) -> Expr:
     return done[term]
 
 
+def exchanged(term: Expr, values: Mapping[Expr, Expr]) -> Expr:
+    """A tidy term with other tidy terms in place of some of its parts, all at once."""
+    done: dict[Expr, Expr] = {}
+    for t in postorder(term):
+        if t in values:
+            done[t] = values[t]
+            continue
+        parts = [done[p] for p in t.parts]
+        same = all(a is b for a, b in zip(parts, t.parts, strict=True))
+        done[t] = t if same else tidied(with_parts(t, parts))
+    return done[term]
+
+
 def build(op: str, *args: Expr) -> Expr:
     """A primitive of tidy terms, simplified."""
     if op in COMMUTING and len(args) == 2 and args[1].key < args[0].key:

@@ -11,7 +11,7 @@ from ...ir import Access, Apply, Expr
 from ..algebra import is_identity
 from ..context import Context, Doubt, Exact, at_place, ladder
 from ..frame import Case, Frame
-from ..goal import COMPARISONS, Goal, assignments, put, solutions
+from ..goal import COMPARISONS, Goal, assignments, conjuncts, put, solutions, within
 from ..interval import INF, Interval
 from ..prove import EXACT, hardest
 from ..scalars import open_places, scalar
@@ -232,11 +232,9 @@ def _zero_refuted(
     """A point of the condition where the loss is not 0, or one beside it where it is 0."""
     shown = (("loss", exact),)
     if condition != FALSE:
-        solved, rest = solutions(term, condition)
-        inside = Case({**case.fixed, **_fixed_by(condition)}, case.box, (*case.given, *rest))
-        box = {n: i for n, i in case.box.items() if n not in inside.fixed or n in case.fixed}
-        inside = Case(inside.fixed, box, inside.given)
-        verdict = context.refute(frame, inside, Doubt(solved, exact, zero=True, shown=shown))
+        inside = _inside(case, condition)
+        doubt = Doubt(inside.of(term), exact, zero=True, shown=shown)
+        verdict = context.refute(frame, inside, doubt)
         if verdict is not None:
             return verdict
     if condition == TRUE:
@@ -246,8 +244,15 @@ def _zero_refuted(
     return context.refute(frame, case, doubt)
 
 
-def _fixed_by(condition: Expr) -> dict[str, Expr]:
-    return assignments(condition)
+def _inside(case: Case, condition: Expr) -> Case:
+    """The case where a condition holds: what its equalities give is no longer free."""
+    values = {n: v for n, v in assignments(condition).items() if n in case.box}
+    box = {n: i for n, i in case.box.items() if n not in values}
+    given = [c for n, v in values.items() for c in within(v, case.box[n])]
+    whole = Case(values, box)
+    rest = [whole.of(c) for c in (*case.given, *conjuncts(condition))]
+    fixed = {n: whole.of(v) for n, v in case.fixed.items()} | values
+    return Case(fixed, box, tuple(c for c in (*given, *rest) if c != TRUE))
 
 
 def _absolute(exact: Exact) -> Exact:

@@ -27,7 +27,7 @@ from ...ir import (
     rebuild,
     reduce,
 )
-from ..context import Context, Doubt, Exact, ladder
+from ..context import Context, Doubt, Exact, ladder, value_of_variable
 from ..frame import Case, Frame
 from ..goal import Goal, put
 from ..interval import INF, REALS, Interval
@@ -193,7 +193,7 @@ def invariant(context: Context, claim: ast.Claim) -> Verdict:
     return _unchanged(context, parts, exact, _steps(claim.word or ""))
 
 
-STEP = "#step"
+STEP = "#change"
 
 
 def _steps(word: str) -> dict[str, Interval]:
@@ -216,7 +216,9 @@ def _unchanged(
     def refute(frame: Frame, case: Case) -> Verdict | None:
         before, after = parts(frame, case)
         gap = build("sub", before, after)
-        doubt = Doubt(gap, exact, extra, zero=True, shown=(("difference", exact),))
+        change = tuple((n.removeprefix("#"), value_of_variable(n)) for n in extra)
+        shown = (*change, ("difference", exact))
+        doubt = Doubt(gap, exact, extra, zero=True, shown=shown)
         return context.refute(frame, case, doubt)
 
     return ladder(context, prove, refute)

@@ -12,10 +12,11 @@ from ... import domains as dom
 from ...arithmetic import Value
 from ...ir import Expr
 from ..algebra import is_identity
-from ..context import Context, Doubt, Exact, ladder
+from ..context import Context, Doubt, Exact, ladder, value_of_variable
 from ..curvature import Shapes
+from ..derivative import derivative
 from ..frame import Case, Frame
-from ..goal import Goal, decided, derivative, holds_throughout, put, split_at, variables
+from ..goal import Goal, decided, holds_throughout, put, split_at, variables, within
 from ..interval import INF, Interval
 from ..normal import normal
 from ..prove import is_continuous
@@ -28,7 +29,7 @@ from ..verdict import Verdict
 STATIONARY = "the first-order condition"
 IDENTIFIED = "an identification function"
 STEP, SHARE, FIRST, APART = "#step", "#share", "#first", "#apart"
-TRUTH = "@"  # marks the forecast that is true
+TRUTH = ", if true"  # marks the forecast that is true
 
 
 @dataclass(frozen=True)
@@ -363,20 +364,9 @@ def _worse(
 
         gap = build("sub", expected(scalar(x)), expected(best))
         given = [] if condition is None else [case.of(condition)]
-        given += _within(second, interval) + _within(best, case.box[x])
+        given += within(second, interval) + within(best, case.box[x])
         doubts.append(_doubt(case, value, y, x, best, gap, tuple(given), extra))
     return doubts
-
-
-def _within(term: Expr, interval: Interval) -> list[Expr]:
-    found = []
-    if interval.low > -INF:
-        op = "gt" if interval.low_open else "ge"
-        found.append(build(op, term, number(Fraction(interval.low))))
-    if interval.high < INF:
-        op = "lt" if interval.high_open else "le"
-        found.append(build(op, term, number(Fraction(interval.high))))
-    return found
 
 
 def _doubt(
@@ -397,5 +387,15 @@ def _doubt(
     def exact(f: Frame, values: Mapping[str, Value]) -> Value:
         return expected(False)(f, values) - expected(True)(f, values)
 
-    shown = (("expected loss", expected(False)), ("of the functional", expected(True)))
+    def other(f: Frame, values: Mapping[str, Value]) -> Value:
+        return values[FIRST] + values[APART]
+
+    def functional(f: Frame, values: Mapping[str, Value]) -> Value:
+        return number_at_values(
+            best, {n: v for n, v in values.items() if n in case.box or n in extra}
+        )
+
+    shown = (("an outcome", value_of_variable(FIRST)), ("another", other),
+             ("chance of that", value_of_variable(SHARE)), ("expected loss", expected(False)),
+             ("functional", functional), ("its expected loss", expected(True)))  # fmt: skip
     return Doubt(gap, exact, extra, given, shown=shown)

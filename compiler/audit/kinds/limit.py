@@ -7,8 +7,9 @@ from lossc.dsl import ast
 from ...ir import Apply, Expr
 from ..algebra import is_identity
 from ..context import Context, ladder
+from ..derivative import derivative
 from ..frame import Case, Frame
-from ..goal import Goal, comparisons, derivative, excess, put, split_at, variables
+from ..goal import Goal, comparisons, excess, put, split_at, variables
 from ..normal import normal
 from ..prove import NORMAL_FORM, SYMPY, is_regular
 from ..scalars import open_places

@@ -12,7 +12,7 @@ from lossc.dsl import ast
 from ...arithmetic import Value
 from ...ir import Expr
 from .. import pieces
-from ..context import Context, Doubt, Exact, at_place, ladder
+from ..context import Context, Doubt, Exact, at_place, ladder, value_of_variable
 from ..curvature import Shapes, is_quasiconvex
 from ..frame import Case, Frame
 from ..goal import Goal, put, variables
@@ -24,6 +24,7 @@ from ..statements import NotStated
 from ..tidy import ZERO, build, number
 from ..verdict import Verdict, proved
 
+HAIR = 30  # digits of a step beside a kink
 TWIN = "'"  # marks the second point of a pair
 
 
@@ -180,8 +181,8 @@ def _hump(pair: Pair) -> Doubt:
         left, right = (pair.exact(s)(frame, values) for s in (Fraction(0), Fraction(1)))
         return max(left, right) - pair.exact(share)(frame, values)
 
-    shown = (("left", pair.exact(Fraction(0))), ("between", pair.exact(share)),
-             ("right", pair.exact(Fraction(1))))  # fmt: skip
+    shown = (("share of the way", value_of_variable(share)), ("left", pair.exact(Fraction(0))),
+             ("between", pair.exact(share)), ("right", pair.exact(Fraction(1))))  # fmt: skip
     return Doubt(gap, exact, {**pair.extra, share: Interval(0.0, 1.0)}, shown=shown)
 
 
@@ -225,6 +226,8 @@ def lipschitz(context: Context, claim: ast.Claim) -> Verdict:
             return None
         limit = _bound(frame, case, bound)
         goal = Goal(pair.term, case.box, case.given)
+        if context.prove_all([goal.with_term(limit)]) is None:
+            return None
         steps = [pieces.lipschitz(context.prover(), goal, n, limit) for n in used]
         return None if None in steps else next(filter(None, steps), EXACT)
 
@@ -278,11 +281,33 @@ def smooth(context: Context, claim: ast.Claim) -> Verdict:
 
     def refute(frame: Frame, case: Case) -> Verdict | None:
         pair = Pair(frame, case, subjects, value)
-        return kink(context, pair)
+        goal = Goal(pair.term, case.box, case.given)
+        for n in pair.names:
+            for joint in pieces.joints_of(context.prover(0.3), goal, n):
+                there = Case({**case.fixed, n: joint.place}, joint.goal.box, joint.goal.given)
+                verdict = context.refute(frame, there, _kink(joint, n, value))
+                if verdict is not None:
+                    return verdict
+        return None
 
     return ladder(context, prove, refute)
 
 
-def kink(context: Context, pair: Pair) -> Verdict | None:
-    """A place at which the slope jumps."""
-    return None
+def _kink(joint: pieces.Joint, name: str, value: Expr) -> Doubt:
+    """The slope on the right is not the one on the left."""
+
+    def slope(sign: int) -> Exact:
+        def exact(frame: Frame, values: Mapping[str, Value]) -> Value:
+            with mp.workdps(mp.dps + 3 * HAIR):
+                step = sign * mp.mpf(10) ** -HAIR
+                here, there = (frame.machine({**values, name: values[name] + s}).run(value, {})
+                               for s in (0, step))  # fmt: skip
+                return (there - here) / step
+
+        return exact
+
+    def exact(frame: Frame, values: Mapping[str, Value]) -> Value:
+        return slope(1)(frame, values) - slope(-1)(frame, values)
+
+    shown = (("slope below", slope(-1)), ("slope above", slope(1)))
+    return Doubt(joint.slope_jump(name), exact, zero=True, shown=shown)
