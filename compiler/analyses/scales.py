@@ -15,8 +15,7 @@ from ..passes.differentiate import SEED
 from .bounds import Bounds, Inference
 
 LARGEST, SMALLEST = 128.0, -126.0
-# Data is taken to stay a factor of four inside the range, so that a difference of two does too.
-DATA = (SMALLEST, LARGEST - 2)
+DATA = (SMALLEST, LARGEST)
 FAR = 1e9
 
 
@@ -110,7 +109,7 @@ class Scales:
             case "log":
                 return Scale(-24, 7.5)
             case "softplus":
-                return Scale(-FAR, max(x[0].high, 0) + 1)
+                return Scale(-FAR, max(x[0].high, 1))
         return Scale(-FAR if term.op in ("exp", "sigmoid", "softplus") else -60, FAR)
 
     def reduction(self, term: Reduce) -> Scale:

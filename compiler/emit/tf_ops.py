@@ -208,8 +208,8 @@ def sigmoid(x: Tensor) -> Tensor:
     @custom_gradient
     def value(x: Tensor) -> Any:
         small = tf.exp(-tf.abs(x))
-        upper = 1 / (1 + small)
-        return tf.where(x < 0, small * upper, upper), lambda g: g * sigmoid(x) * sigmoid(-x)
+        top = tf.where(x < 0, small, tf.ones([], x.dtype))
+        return top / (1 + small), lambda g: g * sigmoid(x) * sigmoid(-x)
 
     return value(x)
 
@@ -243,10 +243,19 @@ def _log1mexp(x: Tensor) -> Any:
 @custom_gradient
 def _logcosh(x: Tensor) -> Any:
     size = tf.abs(x)
-    half = tf.math.sinh(tf.minimum(size, tf.ones([], x.dtype)) / 2)
-    near = tf.math.log1p(2 * half * half)
-    far = size + (tf.math.log1p(tf.exp(-2 * size)) - math.log(2))
-    return tf.where(size < 1, near, far), lambda g: g * tf.tanh(x)
+    near = size < 1
+    inner = tf.where(near, _coshm1(tf.minimum(size, 1)), tf.exp(-2 * size))
+    line = tf.where(near, tf.zeros([], x.dtype), size - math.log(2))
+    return line + tf.math.log1p(inner), lambda g: g * tf.tanh(x)
+
+
+def _coshm1(x: Tensor) -> Tensor:
+    """cosh(x) - 1 for 0 <= x <= 1: x^2/2 (1 + x^2/12 (1 + x^2/30 (...)))."""
+    square = x * x
+    rest = tf.ones_like(x)
+    for k in range(8, 0, -1):
+        rest = 1 + square * rest / ((2 * k + 1) * (2 * k + 2))
+    return square / 2 * rest
 
 
 @custom_gradient
@@ -362,12 +371,19 @@ def _masked(x: Tensor, mask: Tensor | None, unit: float) -> Tensor:
     return x if mask is None else tf.where(mask, x, tf.constant(unit, x.dtype))
 
 
+def summed(x: Tensor, dims: Shape) -> Tensor:
+    """The sum over some dims, added up in double precision."""
+    return tf.cast(total(tf.cast(x, tf.float64), dims), x.dtype)
+
+
 def _sum(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Tensor:
-    return total(_masked(x, mask, 0), dims)
+    return summed(_masked(x, mask, 0), dims)
 
 
 def _mean(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Tensor:
-    return _sum(x, mask, dims, count) / count
+    """The mean; its sum is in double precision, so that it overflows only where the mean does."""
+    whole = total(tf.cast(_masked(x, mask, 0), tf.float64), dims)
+    return tf.cast(whole / tf.cast(count, tf.float64), x.dtype)
 
 
 def _prod(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Tensor:
@@ -415,7 +431,7 @@ def _norm(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Tensor:
 
 
 def _norm1(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Tensor:
-    return total(tf.abs(_masked(x, mask, 0)), dims)
+    return summed(tf.abs(_masked(x, mask, 0)), dims)
 
 
 REDUCTIONS: dict[str, Callable[[Tensor, Tensor | None, Shape, Tensor], Tensor]] = {

@@ -36,7 +36,6 @@ from ..ir import (
 )  # fmt: skip
 from ..ir import Tensor as Input
 from . import tf_ops as ops
-from .blocks import total
 from .schedule import (
     COMPARISONS,
     Gather,
@@ -385,7 +384,7 @@ class _Run:
         left = tuple(i for i in whole if i not in term.indices)
         if len(factors) == 1:
             dims = [k for k, i in enumerate(whole) if i in term.indices]
-            return total(factors[0][0], dims), left
+            return ops.summed(factors[0][0], dims), left
         letter = {i: chr(ord("a") + k) for k, i in enumerate(whole)}
         terms = ",".join("".join(letter[i] for i in axes) for _, axes in factors)
         formula = f"{terms}->{''.join(letter[i] for i in left)}"

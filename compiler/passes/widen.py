@@ -123,8 +123,9 @@ class _Widener:
 
     def leaves_range(self, term: Expr) -> bool:
         """Whether a part of a term can be too large or too small where the term is not."""
-        if isinstance(term, Reduce):
-            return self.sum_leaves(term)
+        if isinstance(term, Reduce) and term.op == "prod":
+            body = self.scales.of(term.body)
+            return body.high > 0 or body.low < 0
         if not isinstance(term, Apply):
             return False
         parts = [self.scales.of(a) for a in term.args]
@@ -170,12 +171,6 @@ class _Widener:
             return False
         return self.computed(term) and (base.overflows or base.underflows)
 
-    def sum_leaves(self, term: Reduce) -> bool:
-        """A mean whose sum is too large; over all samples that is no concern."""
-        body = self.scales.of(term.body)
-        if term.op == "mean":
-            return body.high > LARGEST_EXPONENT and bool(term.free)
-        return term.op == "prod" and (body.high > 0 or body.low < 0)
 
 
 def _has_factor(product: Expr, factor: Expr) -> bool:
