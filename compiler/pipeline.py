@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from .analyses.bounds import Domains
+from .analyses.bounds import Domains, Inference
+from .analyses.scales import Scales
 from .ir import Expr, Program
 from .passes.arrange import arrange
 from .passes.guard import guard
@@ -36,7 +37,9 @@ class Numerics:
 
     def arranged(self, program: Program) -> Program:
         """The program with its products in an order that keeps them in range."""
-        return program if self.domains is None else replace(program, value=arrange(program.value))
+        if self.domains is None:
+            return program
+        return replace(program, value=arrange(program.value, Scales(Inference(self.domains))))
 
     def wide(self, *programs: Program) -> frozenset[Expr]:
         """The terms of some programs to be computed in double precision."""

@@ -2,27 +2,50 @@
 
 `w * d^2` is computed as `(w * d) * d`. If `w * d` is too large then `d` is above 1, and the whole
 is too large as well; if it is too small then `d` is below 1. `0.5 * d^2` is `(0.5 * d) * d`.
+And 0 times a number too large for any float is 0, as it is for real numbers.
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
 
-from ..ir import REAL, Apply, Const, Expr, postorder, with_parts
+from ..analyses.scales import Scales
+from ..fold import apply
+from ..ir import REAL, Apply, Const, Expr, Select, postorder, with_parts
 from ..rules.views import factors_of
+from .simplify import ZERO
+
+# The exponent beyond which no float of double precision reaches.
+ENDLESS = 1024.0
 
 
-def arrange(root: Expr) -> Expr:
-    """The same value, with squares multiplied in one factor at a time."""
+def arrange(root: Expr, scales: Scales) -> Expr:
+    """The same value, with products in an order that keeps them in the range of floats."""
     done: dict[Expr, Expr] = {}
     for term in postorder(root):
-        done[term] = _arranged(with_parts(term, [done[p] for p in term.parts]))
+        whole = with_parts(term, [done[p] for p in term.parts])
+        if isinstance(whole, Apply) and whole.kind == REAL and whole.op in ("mul", "div"):
+            whole = _one_at_a_time(whole)
+        if isinstance(term, Apply) and term.kind == REAL and term.op == "mul":
+            whole = _nothing_of_much(term, whole, scales)
+        done[term] = whole
     return done[root]
 
 
-def _arranged(term: Expr) -> Expr:
-    if not (isinstance(term, Apply) and term.kind == REAL and term.op in ("mul", "div")):
-        return term
+def _nothing_of_much(term: Apply, whole: Expr, scales: Scales) -> Expr:
+    """A product that is 0 where one factor is, however large the other one is."""
+    for part, other in (term.args, term.args[::-1]):
+        if isinstance(other, Const) or scales.of(part).high <= ENDLESS:
+            continue
+        if 0 not in scales.facts.of(other):
+            continue
+        known = apply("not", (apply("isnan", (part,)),))
+        none = apply("and", (apply("eq", (other, ZERO)), known))
+        return Select(none, ZERO, whole)
+    return whole
+
+
+def _one_at_a_time(term: Apply) -> Expr:
     number, factors = factors_of(term)
     squares = [base for base, power in factors if power == 2]
     others = [base for base, power in factors if power == 1]

@@ -12,13 +12,17 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from ..analyses.bounds import Domains, Inference
-from ..ir import REAL, Access, Apply, Expr, Program, Reduce, Select, with_parts
+from ..fold import select
+from ..ir import REAL, Access, Apply, Const, Expr, Program, Reduce, Select, with_parts
 from ..rules.build import build, holds
 from ..rules.match import find
 from ..rules.patterns import Call, Over, Power, Product, Ready, Sum, ready
 from ..rules.table import RULES
 from ..rules.views import gathered
 
+# Functions that are looked at in each branch of their argument.
+SPLIT = frozenset(("log", "log1p", "exp", "expm1", "pow", "sqrt", "sub", "add"))
+SUMS = frozenset(("add", "sub"))
 # No chain of rules is longer; a longer one would be a circle in the table.
 MOST = 40
 
@@ -84,18 +88,34 @@ class _Stabiliser:
         """A term with its parts made stable."""
         parts = [self.done[t, id(f)] for t, f in self.needs(term, facts)]
         if not parts or all(a is b for a, b in zip(term.parts, parts, strict=True)):
-            return term
+            return gathered(term) if isinstance(term, Apply) and term.op in SUMS else term
         return gathered(with_parts(term, parts))
 
     def whole(self, term: Expr, facts: Inference) -> Expr:
         """A term whose parts are stable, made stable itself."""
         if term.kind != REAL or self.depth > MOST:
             return term
+        if isinstance(term, Apply) and term.op in SPLIT and self.splits(term):
+            return self.split(term, facts)
         for rule in _table().get(_head(term), ()):
             for hit in find(rule.pattern, term):
                 if all(holds(g, hit.match, facts) for g in rule.given):
                     return self.again(rule, term, hit.around(build(rule.result, hit.match)), facts)
         return term
+
+    def splits(self, term: Apply) -> bool:
+        """Whether a term is a function of a branch and of constants."""
+        branches = [a for a in term.args if isinstance(a, Select) and a.kind == REAL]
+        return len(branches) == 1 and all(a in branches or _is_constant(a) for a in term.args)
+
+    def split(self, term: Apply, facts: Inference) -> Expr:
+        """A function of a branch as a branch of functions, which rules can see."""
+        (branch,) = (a for a in term.args if isinstance(a, Select))
+        ways = []
+        for holds_, way in ((True, branch.then), (False, branch.other)):
+            args = [way if a == branch else a for a in term.args]
+            ways.append(self.visit(with_parts(term, args), facts.under(branch.condition, holds_)))
+        return select(branch.condition, *ways)
 
     def again(self, rule: Ready, before: Expr, after: Expr, facts: Inference) -> Expr:
         """What a rule gave, looked at again."""
@@ -129,6 +149,12 @@ def _heads(rule: Ready) -> tuple[str, ...]:
         case Call(op=op) | Over(op=op):
             return (op,)
     raise TypeError(f"no head: {rule.pattern}")
+
+
+def _is_constant(term: Expr) -> bool:
+    """Whether a term is a number, or a param that stands alone."""
+    is_param = isinstance(term, Access) and term.tensor.is_param and not term.slots
+    return is_param or isinstance(term, Const)
 
 
 def _head(term: Expr) -> str:

@@ -23,6 +23,8 @@ LIMIT = 12.0
 # they cancel by more, the data themselves leave the result uncertain.
 CANCELLED, MIXED = 4.0, 2.0
 LARGEST_EXPONENT = 104.0
+ROUNDED = 0.5
+COMPARISONS = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
 
 
 def widen(programs: Iterable[Program], domains: Domains) -> frozenset[Expr]:
@@ -50,6 +52,18 @@ class _Widener:
         self.errors[term] = error
         if error > LIMIT or self.leaves_range(term):
             self.widen(term)
+        elif self.decides(term):
+            for part in term.parts:
+                self.widen(part)
+
+    def decides(self, term: Expr) -> bool:
+        """Whether a term chooses between branches by numbers that carry more than one rounding."""
+        order = isinstance(term, Reduce) and term.op in ("argmax", "argmin")
+        order = order or (isinstance(term, Along) and term.op in ("rank", "argsort", "sort"))
+        if order:
+            return self.errors[term.parts[0]] > ROUNDED
+        compares = isinstance(term, Apply) and term.op in COMPARISONS
+        return compares and any(self.errors[p] > ROUNDED for p in term.parts)
 
     def widen(self, root: Expr) -> None:
         """Make a term wide, and all that it is computed of."""
@@ -170,7 +184,6 @@ class _Widener:
         if isinstance(number, Fraction) and number >= 1:
             return False
         return self.computed(term) and (base.overflows or base.underflows)
-
 
 
 def _has_factor(product: Expr, factor: Expr) -> bool:

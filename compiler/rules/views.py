@@ -115,11 +115,21 @@ def raised(term: Expr, power: Fraction) -> Expr:
 
 
 def gathered(term: Expr) -> Expr:
-    """A product in which equal factors above and below are cancelled and numbers are one."""
+    """A product or sum in which equal parts are cancelled and numbers are one."""
+    if isinstance(term, Apply) and term.op in ("add", "sub"):
+        terms = terms_of(term)
+        return total(terms) if len(terms) < _addends(term) else term
     if not (isinstance(term, Apply) and term.op in ("mul", "div")):
         return term
     number, factors = factors_of(term)
     return product(number, factors) if len(factors) + (number != 1) < _leaves(term) else term
+
+
+def _addends(term: Expr) -> int:
+    """The number of addends of a sum as written."""
+    if isinstance(term, Apply) and term.op in ("add", "sub", "neg"):
+        return sum(map(_addends, term.args))
+    return 1
 
 
 def _leaves(term: Expr) -> int:

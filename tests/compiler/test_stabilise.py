@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from mpmath import mp
 
 import lossc
+from lossc.compiler.analyses.bounds import Inference
+from lossc.compiler.analyses.scales import Scales
 from lossc.compiler.interpret import interpret
 from lossc.compiler.ir import Apply, Reduce, postorder
 from lossc.compiler.passes.arrange import arrange
@@ -83,7 +85,7 @@ def test_what_loses_digits_or_range_is_wide(text: str, op: str) -> None:
 
 def test_squares_are_multiplied_one_factor_at_a_time() -> None:
     program = lossc.compile("mean(0.5 * w * (y - x)^2)")._checked.program
-    arranged = arrange(program.value)
+    arranged = arrange(program.value, Scales(Inference({})))
     assert not any(isinstance(t, Apply) and t.op == "pow" for t in postorder(arranged))
     data = {"w": 3.0, "y": 2.0, "x": -1.0}
     assert interpret(program, data) == pytest.approx(13.5)
@@ -96,7 +98,34 @@ def test_overflow_of_a_part_is_no_overflow_of_the_whole(jit: bool) -> None:
     value = weighted(w=f32([1e-30]), y=f32([1e25]), yhat=f32([-1e25]))
     assert float(value) == pytest.approx(4e20, rel=1e-6)
     ratio = lossc.compile("mean(a * b / c)", jit=jit)
-    assert float(ratio(a=f32([1e30]), b=f32([1e30]), c=f32([1e35]))) == pytest.approx(1e25, rel=1e-6)
+    assert float(ratio(a=f32([1e30]), b=f32([1e30]), c=f32([1e35]))) == pytest.approx(
+        1e25, rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_nothing_times_too_much_is_nothing_and_nan_is_nan(jit: bool) -> None:
+    f32 = np.float32
+    loss = lossc.compile("def f(w, x) = w * exp(x)", jit=jit)
+    got = loss(f32([0, 0, 2, 0]), f32([1e4, -1e4, 1, np.nan]))
+    assert np.asarray(got)[:3] == pytest.approx([0, 0, 2 * np.e])
+    assert np.isnan(np.asarray(got)[3])
+
+
+def test_a_function_of_a_branch_is_seen_in_each_branch() -> None:
+    where = "where\n    y in {0, 1}\n    p = sigmoid(z)\n    pt = if y == 1 then p else 1 - p\n"
+    compiled = lossc.compile(f"def f(y, z) = log(pt)\n{where}")._checked
+    stable = stabilise(compiled.program, compiled.domains)
+    ops = {t.op for t in postorder(stable.value) if isinstance(t, Apply)}
+    assert "softplus" in ops and not ops & {"log", "sigmoid"}
+
+
+def test_complements_of_complements_are_gone() -> None:
+    compiled = lossc.compile("def f(p) = 1 - (1 - p)")._checked
+    assert (
+        stabilise(compiled.program, {}).value
+        == lossc.compile("def f(p) = p")._checked.program.value
+    )
 
 
 @pytest.mark.parametrize("jit", [True, False])
