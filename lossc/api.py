@@ -63,8 +63,8 @@ def only(
 
     items = checked.losses
     if name is not None:
-        losses = {n: Loss(c, jit, stable) for n, c in items.items()}
-        return Module(losses, checked.unit.source.name)[name]
+        named = {n: Loss(c, jit, stable) for n, c in items.items()}
+        return Module(named, checked.unit.source.name)[name]
     losses = [c for c in items.values() if isinstance(c.item, ast.Loss)]
     chosen = losses or list(items.values())
     if len(chosen) == 1:
