@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from functools import cache
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -23,6 +24,7 @@ from lossc.dsl.printer import format_source
 from lossc.files import reader
 from lossc.loss import Loss
 from lossc.stdlib import families, family_source, homes
+from tests.corpus.reference import records
 
 
 @cache
@@ -102,3 +104,10 @@ def test_losses_are_found_without_parsing() -> None:
     found = {item.name: family for family in families() for item in parsed(family)}
     assert homes() == found
     assert set(lossc.std) == set(found)
+
+
+def test_every_loss_of_the_corpus_is_in_the_library() -> None:
+    """Each record is compared with a loss of the library in one of these tests."""
+    tests = [path.read_text("utf-8") for path in Path(__file__).parent.glob("test_values_*.py")]
+    rows = re.findall(r'\bcorpus\(\s*"(\w+)"(?:,\s*"(\w+)")?', "\n".join(tests))
+    assert {record.name for record in records()} == {other or name for name, other in rows}
