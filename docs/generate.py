@@ -1,4 +1,4 @@
-"""Writes docs/primitives.md and docs/diagnostics.md from the tables of the language.
+"""Writes primitives.md, diagnostics.md and numerics.md from the tables of the project.
 
 `python docs/generate.py` writes them; the tests compare them with what `pages()` gives.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from lossc.compiler.rules.table import RULES, Rule
 from lossc.dsl.codes import CODES, Code
 from lossc.dsl.intervals import Interval
 from lossc.dsl.primitives import ALONG, PRIMITIVES, REDUCTIONS, AlongAxis, Primitive, Reduction
@@ -22,7 +23,11 @@ FAMILIES = {"E01": "Syntax", "E02": "Names and declarations", "E03": "Axes and i
 
 def pages() -> dict[str, str]:
     """The text of each generated page, by its file name."""
-    return {"primitives.md": primitives(), "diagnostics.md": diagnostics()}
+    return {
+        "primitives.md": primitives(),
+        "diagnostics.md": diagnostics(),
+        "numerics.md": numerics(),
+    }
 
 
 def primitives() -> str:
@@ -52,6 +57,44 @@ def primitives() -> str:
         table(("function", "what it is", "the same as"), map(along_row, ALONG.values())),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
+
+
+def numerics() -> str:
+    """The page of the rewrites and what else keeps the digits."""
+    rows = [
+        (rule.name, f"`{rule.pattern}`", f"`{rule.result}`", conditions(rule)) for rule in RULES
+    ]
+    parts = [
+        "# Right to the last bits",
+        NOTE,
+        "A formula means its real value. What is computed is another formula of the same "
+        "value, one that does not overflow, underflow or cancel where the text would. `lossc "
+        "show FILE --stage stable` shows it, with the rules that made it; `-O0`, or "
+        "`stable=False` in Python, computes the text as written.",
+        "1. **Rewrites** by the table below, before and after differentiation. Letters stand "
+        "for any term, `i` for the indices and the filter of a reduction. Sums and products "
+        "match in any order, also as part of a longer one. Where a rule has a condition, it "
+        "must follow from the declared domains, which is why `p in (0, 1)` is worth writing. "
+        "Each rule is tested against arbitrary precision, for the value and for the gradient, "
+        "and each condition by a point outside of it at which the rule would be wrong.",
+        "2. **The order of products**: `w * d^2` is computed as `(w * d) * d`, of which no "
+        "part leaves the range of floats where the whole does not.",
+        "3. **Double precision** for single steps of float32 losses: where a rounding error "
+        "would grow beyond a few last places, where a part can be too large or too small for "
+        "float32, and where a comparison decides between branches by numbers that were "
+        "rounded. A step that needs none of this stays in float32.",
+        "4. **Sums** are added up in double precision and in blocks.",
+        "What this gives, measured, is in [accuracy.md](accuracy.md).",
+        "## The rewrites",
+        table(("name", "as written", "as computed", "where"), rows),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def conditions(rule: Rule) -> str:
+    """What a rule asks for, in words of the page."""
+    words = {"constant(c)": "`c` is a constant", "fractional(g)": "`g` is no whole number"}
+    return ", ".join(words.get(g, f"`{g}`") for g in (*rule.given, *rule.when))
 
 
 def diagnostics() -> str:

@@ -26,20 +26,19 @@ def stable_text(checked: Checked, level: int) -> str:
     from lossc.dsl.printer import print_item
 
     numerics = Numerics(checked.domains if level else None)
-    program, fired = numerics.stable(checked.program), ()
+    program = numerics.stable(checked.program)
     parts = [print_item(written(checked, program, checked.name)).strip()]
     if level:
-        _, fired = stabilised(checked.program, checked.domains)
-    parts.append(_rules("rewrites", fired))
+        parts.append(_rules("rewrites", stabilised(checked.program, checked.domains)[1]))
     programs = [numerics.arranged(program)]
     for name in real_inputs(checked):
         derived = differentiate(total(program), name)
         programs.append(numerics.arranged(numerics.stable(derived)))
         if level:
-            _, fired = stabilised(derived, checked.domains)
+            fired = stabilised(derived, checked.domains)[1]
             parts.append(_rules(f"rewrites in the derivative in {name}", fired))
     parts.append(_widths(programs, numerics.wide(*programs)))
-    return "\n\n".join(p for p in parts if p)
+    return "\n\n".join(parts)
 
 
 def plan_text(checked: Checked, level: int) -> str:
