@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from ..analyses.instances import instance
 from ..fold import apply
-from ..ir import Apply, Const, Expr, Index, Range, Reduce, Select, reduce
+from ..ir import Apply, Const, Expr, Reduce, Select
 
 ZERO, ONE = Const(Fraction(0)), Const(Fraction(1))
 
@@ -36,9 +36,11 @@ def _top(whole: Reduce) -> Expr:
 
 
 def _total(whole: Reduce) -> Expr:
-    """The sum of the exponentials, each of them at most 1."""
-    spans: dict[Index, Range] = {b: b.range for b in whole.indices}
-    return reduce("sum", spans, _exponential(whole.body, whole))
+    """The sum of the exponentials, each of them at most 1.
+
+    Its indices keep their levels: the next ones may be those of reductions around it.
+    """
+    return Reduce("sum", whole.indices, _exponential(whole.body, whole))
 
 
 def _exponential(x: Expr, whole: Reduce) -> Expr:
