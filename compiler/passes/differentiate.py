@@ -313,7 +313,8 @@ class _Backward:
         rest = frozenset(i for i in term.free if i not in solved and i not in self.held)
         partial = frozenset(i for i, e in solved.items() if not self.is_whole(i, e))
         value = substitute(_padded(adjoint, partial), solved)
-        conditions = [substitute(_padded(c, partial), solved) for c in conditions]
+        read = partial.union(*(solved[i].free for i in partial))
+        conditions = [substitute(_padded(c, read), solved) for c in conditions]
         return self.summed(chosen(conjunction(conditions), value, ZERO), rest)
 
     def solve(
