@@ -1,0 +1,99 @@
+"""Second derivatives in TensorFlow: the diagonal of the Hessian, and its product with a vector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from ..ir import Program
+from ..passes.differentiate import total
+from ..passes.hessian import direction, hessian_diagonal, hessian_vector_products
+from ..pipeline import AS_WRITTEN, Numerics, prepare
+from .gradient import WIDEST, as_input, width
+from .to_tf import emit, emit_all
+
+Tensor = Any
+Build = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
+
+
+def diagonals(program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN) -> Build:
+    """The second derivatives in each element of some tensors, by name, in their shapes."""
+    program = numerics.stable(program)
+    derived = {n: hessian_diagonal(program, n) for n in names}
+    return _built(program, derived, numerics, _taped_diagonal)
+
+
+def products(program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN) -> Build:
+    """The Hessian in some tensors times a vector, by name.
+
+    The parts of the vector are further tensors, named `direction(name)`.
+    """
+    program = numerics.stable(program)
+    derived = hessian_vector_products(program, names)
+    return _built(program, derived, numerics, lambda p, n: _taped_product(p, n, names))
+
+
+def _built(
+    program: Program, derived: Mapping[str, Program], numerics: Numerics,
+    taped: Callable[[Program, str], Callable[[Mapping[str, Tensor]], Tensor]],
+) -> Build:  # fmt: skip
+    """Programs as one function, those of too many axes by TensorFlow's own second derivative."""
+    made = {n: numerics.arranged(numerics.stable(d)) for n, d in derived.items()}
+    narrow = {n: d for n, d in made.items() if width(d) <= WIDEST}
+    build = emit_all(*narrow.values(), wide=numerics.wide(*narrow.values())) if narrow else None
+    rest = {n: taped(program, n) for n in derived if n not in narrow}
+
+    def run(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        values = build(tensors) if build is not None else []
+        pairs = zip(narrow, values, strict=True)
+        found = {n: as_input(program, n, x, tensors) for n, x in pairs}
+        found |= {n: run_taped(tensors) for n, run_taped in rest.items()}
+        return {n: found[n] for n in derived}
+
+    return run
+
+
+# --- programs of more axes than TensorFlow's kernels take -----------------------------------------
+
+
+def _taped_product(
+    program: Program, name: str, names: Sequence[str]
+) -> Callable[[Mapping[str, Tensor]], Tensor]:
+    """One part of the Hessian times a vector, by nested tapes."""
+    build = emit(prepare(total(program)))
+
+    def run(tensors: Mapping[str, Tensor]) -> Tensor:
+        targets = {n: tensors[n] for n in names}
+        zero = tf.UnconnectedGradients.ZERO
+        with tf.GradientTape(watch_accessed_variables=False) as outer:
+            outer.watch(tensors[name])
+            with tf.GradientTape(watch_accessed_variables=False) as inner:
+                inner.watch(targets)
+                value = build(tensors)
+            slopes = inner.gradient(value, targets, unconnected_gradients=zero)
+            parts = [tf.reduce_sum(slopes[n] * tensors[direction(n)]) for n in names]
+            along = tf.add_n(parts)
+        return outer.gradient(along, tensors[name], unconnected_gradients=zero)
+
+    return run
+
+
+def _taped_diagonal(program: Program, name: str) -> Callable[[Mapping[str, Tensor]], Tensor]:
+    """The diagonal from the products with each unit vector, one after another."""
+    product = _taped_product(program, name, (name,))
+
+    def run(tensors: Mapping[str, Tensor]) -> Tensor:
+        target = tensors[name]
+        size = tf.size(target)
+
+        def element(k: Tensor) -> Tensor:
+            unit = tf.reshape(tf.one_hot(k, size, dtype=target.dtype), tf.shape(target))
+            row = product({**tensors, direction(name): unit})
+            return tf.reshape(row, [-1])[k]
+
+        found = tf.map_fn(element, tf.range(size), fn_output_signature=target.dtype)
+        return tf.reshape(found, tf.shape(target))
+
+    return run
