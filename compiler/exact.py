@@ -8,7 +8,7 @@ sigmoid from 1, and a zero, or an infinity, is known from one that more digits w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -31,12 +31,13 @@ Place = tuple[int, ...]
 class Accuracy:
     """What is asked of a value: `bits` that are right, below `floor` none, with at most `most`.
 
-    With `together` the elements of a value need to be right to the last bit of the largest only.
+    With `apart`, elements that share so many first indices make a vector, and need to be right to
+    the last bit of its largest component only.
     """
 
     bits: int
     floor: Value = 0
-    together: bool = False
+    apart: int | None = None
     most: int = MOST_BITS
 
     @staticmethod
@@ -74,7 +75,7 @@ class _Element:
             return len(self.near) >= SURE and all(map(mp.isnan, self.near[-SURE:]))
         if mp.isinf(a) or mp.isinf(b):
             return bool(a == b)
-        scale = max(self.size, largest if asked.together else 0)
+        scale = max(self.size, largest)
         return bool(abs(a - b) <= mp.ldexp(scale, -asked.bits)) or self.size < asked.floor
 
     @property
@@ -106,26 +107,27 @@ class Exact:
 
 def evaluate(
     program: Program, values: Mapping[str, object], asked: Accuracy,
-    compiler: Compiler | None = None,
+    compiler: Compiler | None = None, only: Iterable[Place] | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> Exact:  # fmt: skip
-    """The value of a program in arbitrary precision.
+    """The value of a program in arbitrary precision, at all places or at some `only`.
 
     `values` has arrays, lists or numbers by name, as for `interpret`. An element that `asked.most`
     bits do not settle has the value found with so many, or is 0 if it went on vanishing, which
-    counts as settled.
+    counts as settled. `check` is called now and then, and may raise.
     """
     sizes = sizes_of(program, values)
     lengths = [s.axis.size or sizes[s.axis] for s in program.axes if s.axis is not None]
-    unsettled = {p: _Element() for p in product(*map(range, lengths))}
+    unsettled = {p: _Element() for p in (product(*map(range, lengths)) if only is None else only)}
     exact = Exact(np.empty(lengths, dtype=object), np.ones(lengths, dtype=bool))
     compiler = compiler or Compiler()
-    largest = mp.mpf(0)
+    largest: dict[Place, Value] = {}
     for bits in asked.precisions():
         with mp.workprec(bits):
-            _run(program, values, sizes, compiler, unsettled)
-            largest = max([largest, *(e.size for e in unsettled.values() if e.has_size)])
+            _run(program, values, sizes, compiler, unsettled, check)
+            _note_largest(unsettled, asked, largest)
             for place, element in [*unsettled.items()]:
-                if element.is_settled(asked, largest):
+                if element.is_settled(asked, largest.get(place[: asked.apart], 0)):
                     exact.values[place] = element.near[-1]
                     del unsettled[place]
         if not unsettled:
@@ -137,13 +139,24 @@ def evaluate(
     return exact
 
 
+def _note_largest(
+    elements: Mapping[Place, _Element], asked: Accuracy, largest: dict[Place, Value]
+) -> None:
+    """Note the largest component of each vector."""
+    if asked.apart is not None:
+        for place, element in elements.items():
+            if element.has_size:
+                vector = place[: asked.apart]
+                largest[vector] = max(largest.get(vector, 0), element.size)
+
+
 def _run(
     program: Program, values: Mapping[str, object], sizes: Mapping[Any, int], compiler: Compiler,
-    elements: Mapping[Place, _Element],
+    elements: Mapping[Place, _Element], check: Callable[[], None],
 ) -> None:  # fmt: skip
     """Evaluate elements at the precision that is set, in both roundings."""
-    near = Machine(sizes, arrays_of(program, values, NEAREST), NEAREST, None, compiler)
-    nudged = Machine(sizes, arrays_of(program, values, NUDGED), NUDGED, None, compiler)
+    near = Machine(sizes, arrays_of(program, values, NEAREST), NEAREST, None, compiler, check)
+    nudged = Machine(sizes, arrays_of(program, values, NUDGED), NUDGED, None, compiler, check)
     for place, element in elements.items():
         env: dict[Index, int] = dict(zip(program.axes, place, strict=True))
         element.near.append(near.run(program.value, env))

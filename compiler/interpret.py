@@ -159,7 +159,8 @@ class Machine:
     """Evaluates terms on one set of arrays, each once per value of its indices.
 
     Terms are turned into Python functions once; `moved` shares them with a machine on other arrays
-    of the same shapes. With `held`, arguments of stop_gradient have that machine's values.
+    of the same shapes. With `held`, arguments of stop_gradient have that machine's values. `check`
+    is called now and then, and may raise.
     """
 
     sizes: Mapping[Axis, int]
@@ -167,6 +168,7 @@ class Machine:
     arithmetic: Arithmetic = NEAREST
     held: Machine | None = None
     compiler: Compiler = field(default_factory=lambda: Compiler())
+    check: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.memo: dict[object, Value] = {}
@@ -180,7 +182,8 @@ class Machine:
         held: Machine | None = None,
     ) -> Machine:  # fmt: skip
         """A machine on other arrays."""
-        return Machine(self.sizes, arrays, arithmetic or self.arithmetic, held, self.compiler)
+        arithmetic = arithmetic or self.arithmetic
+        return Machine(self.sizes, arrays, arithmetic, held, self.compiler, self.check)
 
     def run(self, term: Expr, env: Env) -> Value:
         """The value of a term, with open indices at the places given."""
@@ -335,6 +338,7 @@ class Compiler:
         slots = [self.register(b) for b in indices]
 
         def places(machine: Machine) -> Places:
+            machine.check()
             kept = []
             for place in product(*(range(*b.range.bounds(machine.size)) for b in indices)):
                 for slot, k in zip(slots, place, strict=True):

@@ -1,4 +1,4 @@
-"""The command line: `lossc check`, `fmt`, `show`, `eval`, `grad-check`, `list`, `explain`.
+"""The command line: `lossc COMMAND`, the commands as rows of one table.
 
 Exit codes: 0 good, 1 findings, 2 usage or unreadable input.
 """
@@ -28,10 +28,13 @@ COMMANDS = {
     "show": ("show", "a formula and its types, as LaTeX, or at a stage of the compiler"),
     "eval": ("evaluate", "the loss on the data of a file"),
     "grad-check": ("gradcheck", "the gradient against independent oracles"),
+    "accuracy": ("accuracy", "bits of error of value and gradient, in each dtype"),
+    "audit": ("audit", "claims proved or refuted, hazards, kinks, batches"),
+    "diff": ("diff", "whether two losses mean the same, and how they differ"),
     "list": ("library", "the losses of the standard library"),
     "explain": ("explain", "a diagnostic, with a wrong and a right example"),
 }
-LATER = ("accuracy", "audit", "diff", "verify")
+LATER = ("verify")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -48,10 +48,8 @@ class Points:
     def sample(self, label: str, style: str, salt: int, vary: bool = False) -> Point:
         """Values from the domains."""
         sampler = self.sampler(salt)
-        arrays = {
-            d.name: sampler.param(d, vary and d.name not in self.checked.static)
-            for d in self.params
-        }
+        varied = {d.name for d in self.params} - self.checked.static if vary else frozenset()
+        arrays = sampler.draw_params(self.params, varied)
         arrays |= {n: exact_array(v) for n, v in self.hidden.items()}
         sampler.params |= arrays
         arrays |= {d.name: sampler.array(d, style) for d in self.checked.inputs.values()}

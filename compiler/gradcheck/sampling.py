@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise, product
@@ -35,6 +35,14 @@ class Sampler:
     rng: Random
     sizes: Mapping[Axis, int]
     params: dict[str, Array] = field(default_factory=dict)
+
+    def draw_params(self, decls: Sequence[Param], vary: Collection[str]) -> dict[str, Array]:
+        """The defaults of params, or admissible values near them for those that are named."""
+        self.params |= {d.name: self.param(d, False) for d in decls}
+        for decl in decls:
+            if decl.name in vary:
+                self.params[decl.name] = self.param(decl, True)
+        return {d.name: self.params[d.name] for d in decls}
 
     def param(self, decl: Param, vary: bool) -> Array:
         """The default of a param, or an admissible value near it."""
@@ -113,6 +121,10 @@ class Sampler:
                 return mp.mpf(self.rng.randrange(self.length(axis)))
             case dom.Union(parts):
                 return self.number(self.rng.choice(parts), style)
+        return self.real(style)
+
+    def real(self, style: str) -> Value:
+        """Any real."""
         if style == ZERO:
             return mp.mpf(0)
         return (1 + 7 * self.unit()) / 8 if style == MILD else 4 * self.unit() - 2
@@ -197,4 +209,6 @@ def _is_joint(domain: dom.Domain) -> bool:
 
 def as_float(array: Array, kind: str, dtype: type = np.float64) -> Array:
     """An array as NumPy has it: floats, int64 or bool."""
-    return array.astype({BOOL: np.bool_, INT: np.int64}.get(kind, dtype))
+    if kind in (BOOL, INT):
+        return array.astype(np.bool_ if kind == BOOL else np.int64)
+    return array.astype(np.float64).astype(dtype)

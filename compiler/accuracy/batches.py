@@ -1,0 +1,198 @@
+"""Batches of points: samples of the domains, corners, kinks, and inputs that are close."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from random import Random
+from typing import Any
+
+import numpy as np
+from mpmath import mp
+
+from ..check import Checked
+from ..gradcheck.point import Point, places
+from ..gradcheck.points import Points, lengths_of_params
+from ..gradcheck.sampling import EDGE, MILD, ZERO, as_float, exact_array
+from ..gradcheck.sizes import smallest
+from ..ir import REAL, Axis, Program
+from .floats import Format
+from .sampling import FLOATS, FloatSampler
+
+Array = np.ndarray[Any, Any]
+
+CLOSE = "close"  # inputs of one shape that are equal or nearly so
+# Of ten samples: most are any floats; the rest are what data looks like, and corners.
+STYLES = (FLOATS, FLOATS, MILD, FLOATS, EDGE, FLOATS, FLOATS, CLOSE, MILD, FLOATS)
+VARIED = 4  # a batch in so many has other params than the defaults
+SIZES = (3,)  # of the axes, in turn
+STEPS = 4  # powers of 2 of last places, by which close inputs differ
+CHUNK = 25  # the most samples of a batch
+KINKS = 12  # the most points at kinks
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Numbers of a format for all inputs and params; `...` counts as one axis.
+
+    The first axis has so many `samples`, each a point of its own; if None, the whole is one point.
+    """
+
+    arrays: Mapping[str, Array]
+    sizes: Mapping[Axis, int]
+    samples: int | None
+
+    def floats(self, program: Program, format: Format) -> dict[str, Array]:
+        """The inputs and params as NumPy arrays."""
+        tensors = (*program.inputs, *program.params)
+        return {t.name: as_float(self.arrays[t.name], t.kind, format.dtype) for t in tensors}
+
+    def sample(self, name: str, k: int) -> Array:
+        """The part of an input that belongs to a sample, with all its axes."""
+        array = self.arrays[name]
+        return array if self.samples is None else array[k : k + 1]
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The points at which a loss is measured; the same for the same seed."""
+
+    checked: Checked
+    program: Program
+    format: Format
+    count: int
+    seed: int
+    lead: Axis | None
+    vary: bool = True
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches of some samples, each batch with params of its own, or of one point each."""
+        if self.lead is None:
+            yield from self.points(self.count)
+            return
+        varied = self.count // VARIED if self.varies else 0
+        for count, vary in ((self.count - varied, False), (varied, True)):
+            points = self.points(count, vary)
+            while chunk := [*islice(points, CHUNK)]:
+                yield self.joined(chunk)
+
+    def points(self, count: int, vary: bool = False) -> Iterator[Batch]:
+        """So many points, each of its own."""
+        params = self.params(0, vary)
+        if not vary:
+            kinks = list(islice(self.kinks(), KINKS))[: count // 4]
+            yield from kinks
+            count -= len(kinks)
+        for k in range(count):
+            if self.lead is None and self.varies and k % VARIED == VARIED - 1:
+                yield self.point(k, self.params(k, True), "varied")
+            else:
+                yield self.point(k, params, "varied" if vary else "default")
+
+    def point(self, k: int, params: Mapping[str, Array], salt: str) -> Batch:
+        """A point of its own."""
+        style = STYLES[k % len(STYLES)]
+        sizes = self.sizes(SIZES[k % len(SIZES)])
+        sampler = self.sampler(f"{salt} {k}", sizes)
+        sampler.params |= params
+        drawn = MILD if style == CLOSE else style
+        arrays = {d.name: sampler.array(d, drawn) for d in self.checked.inputs.values()}
+        if style == CLOSE:
+            self.bring_together(arrays, sampler)
+        return Batch({**params, **arrays}, sizes, None)
+
+    def bring_together(self, arrays: dict[str, Array], sampler: FloatSampler) -> None:
+        """Make real inputs of one shape equal or nearly so, where their domains allow."""
+        known: dict[object, Array] = {}
+        for d in self.checked.inputs.values():
+            if d.tensor.kind != REAL:
+                continue
+            array = known.setdefault(d.tensor.axes, arrays[d.name]).copy()
+            for place in places(array):
+                near = self.beside(array[place], sampler.rng)
+                array[place] = near if sampler.contains(d.meaning, near) else array[place]
+            if all(sampler.contains(d.meaning, x) for x in array.flat):
+                arrays[d.name] = array
+
+    def beside(self, x: Any, rng: Random) -> Any:
+        """A number equal to x or some last places away."""
+        steps = rng.choice((0, 1, -1, *(rng.randint(-(1 << STEPS), 1 << STEPS) for _ in range(3))))
+        place = self.format.place(x) + steps
+        return self.format.number(min(max(place, -self.format.count), self.format.count))
+
+    def params(self, salt: int, vary: bool) -> dict[str, Array]:
+        """The params: their defaults, or others near them."""
+        sampler = self.sampler(f"params {salt}", self.sizes(SIZES[0]))
+        points = self.around(SIZES[0])
+        varied = {d.name for d in points.params} - self.checked.static if vary else frozenset()
+        arrays = sampler.draw_params(points.params, varied)
+        hidden = {
+            n: sampler._map(exact_array(v), sampler.rounded) for n, v in points.hidden.items()
+        }
+        return {**arrays, **hidden}
+
+    @property
+    def varies(self) -> bool:
+        """Whether there are params that get other values too."""
+        params = self.around(SIZES[0]).params
+        return self.vary and any(
+            d.tensor.kind == REAL and d.name not in self.checked.static for d in params
+        )
+
+    def kinks(self) -> Iterator[Batch]:
+        """Points on kinks and beside them, rounded to the format."""
+        sizes = self.sizes(SIZES[0])
+        points = self.around(SIZES[0])
+        params = self.params(0, False)
+        sampler = self.sampler("kinks", sizes)
+        sampler.params |= params
+        for style in (ZERO, EDGE):
+            yield self.rounded(points.sample("", style, 0), params, sampler)
+        for point in points.kinks(points.sample("", MILD, 0)):
+            if all(mp.isfinite(x) for d in self.reals for x in point.arrays[d].flat):
+                yield self.rounded(point, params, sampler)
+
+    def rounded(self, point: Point, params: Mapping[str, Array], sampler: FloatSampler) -> Batch:
+        """A point with its inputs in the format; what leaves its domain is drawn anew."""
+        arrays = {}
+        for d in self.checked.inputs.values():
+            array = point.arrays[d.name]
+            if d.tensor.kind == REAL:
+                array = sampler._map(array, sampler.rounded)
+                joint = d.tensor.sums_to_one is not None
+                inside = not joint and all(sampler.contains(d.meaning, x) for x in array.flat)
+                array = array if inside else sampler.array(d, EDGE)
+            arrays[d.name] = array
+        return Batch({**params, **arrays}, point.sizes, None)
+
+    @property
+    def reals(self) -> list[str]:
+        return [d.name for d in self.checked.inputs.values() if d.tensor.kind == REAL]
+
+    def joined(self, batches: list[Batch]) -> Batch:
+        """Points as the samples of one batch."""
+        assert self.lead is not None
+        names = self.checked.inputs
+        arrays = {n: np.concatenate([b.arrays[n] for b in batches]) for n in names}
+        sizes = {**batches[0].sizes, self.lead: len(batches)}
+        return Batch({**batches[0].arrays, **arrays}, sizes, len(batches))
+
+    def sizes(self, least: int) -> dict[Axis, int]:
+        """The lengths of the axes: a point of a joined batch has one sample."""
+        if self.lead is not None:
+            least = SIZES[-1]
+        known = lengths_of_params(self.checked, self.program)
+        if self.lead is not None:
+            known[self.lead] = 1
+        return smallest(self.program, known, least)
+
+    def sampler(self, salt: str, sizes: Mapping[Axis, int]) -> FloatSampler:
+        """A sampler of its own random numbers."""
+        rng = Random(f"{self.seed} {salt} {self.checked.name}")
+        return FloatSampler(rng, sizes, format=self.format)
+
+    def around(self, least: int) -> Points:
+        """The points of a gradient check, which know kinks."""
+        sizes = self.sizes(least)
+        return Points(self.checked, self.program, sizes, sizes, self.seed)

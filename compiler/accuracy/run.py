@@ -1,0 +1,177 @@
+"""The measurement itself: results of an engine beside what is true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from mpmath import mp
+
+from ..arithmetic import Value
+from ..check import Checked
+from ..gradcheck.point import Clock, OutOfTime
+from ..ir import REAL
+from .batches import Array, Batch, Batches
+from .floats import FLOAT32, FORMATS, Format
+from .ranges import Ranges
+from .report import AccuracyReport, Range, Row, Tally
+from .truth import Subject, Truth
+
+BITS = 256  # of the arithmetic on errors
+
+Results = Mapping[str, Array]
+# The value, named "", and the gradients by name, of a batch in a format.
+Engine = Callable[[Batch, Format], Results]
+Progress = Callable[[str], None]
+
+
+def measure(
+    checked: Checked, engines: Callable[[Subject], Mapping[str, Engine]], points: int = 200,
+    seed: int = 0, formats: Sequence[str] = tuple(FORMATS), seconds: float = float("inf"),
+    progress: Progress = lambda text: None, vary: bool = True, with_ranges: bool = True,
+) -> AccuracyReport:  # fmt: skip
+    """The errors of a loss over so many points of its domains, for each engine and format.
+
+    Points that do not fit into `seconds` for each format are left out, and the report says so.
+    Unless `vary` is on, params keep their defaults.
+    """
+    wrt = tuple(t.name for t in checked.program.inputs if t.kind == REAL)
+    run = _Measurement(Subject(checked, wrt), points, seed, seconds, progress, vary)
+    with mp.workprec(BITS):
+        for name in formats:
+            found = engines(run.subject)
+            run.measure(FORMATS[name], found)
+            if with_ranges:
+                run.find_ranges(FORMATS[name], found)
+    rows, ranges, notes = tuple(run.rows), tuple(run.ranges), tuple(run.notes)
+    return AccuracyReport(checked.name, points, rows, ranges, notes)
+
+
+@dataclass
+class _Measurement:
+    """One run over the points."""
+
+    subject: Subject
+    points: int
+    seed: int
+    seconds: float
+    progress: Progress
+    vary: bool
+    rows: list[Row] = field(default_factory=list)
+    ranges: list[Range] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def measure(self, format: Format, engines: Mapping[str, Engine]) -> None:
+        """Find the errors in one format."""
+        tallies = {(e, of): _Tallies() for e in engines for of in ("", *self.subject.wrt)}
+        clock = Clock(self.seconds)
+        try:
+            for k, batch in enumerate(self.batches(format)):
+                self.progress(f"{self.subject.checked.name}, {format.name}: {k + 1}")
+                clock.check()
+                truth = self.subject.truth(batch, format, clock.check)
+                self.run(engines, batch, format, truth, tallies)
+        except OutOfTime:
+            self.notes.append(f"{format.name}: out of time after {k} points")
+        for (engine, of), tally in tallies.items():
+            self.rows.append(tally.row(format.name, engine, of))
+
+    def find_ranges(self, format: Format, engines: Mapping[str, Engine]) -> None:
+        """Find where results overflow."""
+        for engine, run in engines.items():
+            self.ranges += Ranges(self.subject, format, engine, run, self.batches(format))
+
+    def run(
+        self, engines: Mapping[str, Engine], batch: Batch, format: Format,
+        truth: Mapping[str, Truth], tallies: Mapping[tuple[str, str], _Tallies],
+    ) -> None:  # fmt: skip
+        """Run the engines on a batch and add up their errors."""
+        for engine, run in engines.items():
+            results = run(batch, format)
+            for of, true in truth.items():
+                self.compare(tallies[engine, of], batch, format, of, results[of], true)
+
+    def batches(self, format: Format) -> Batches:
+        """The points."""
+        separated = self.subject.separated
+        lead = separated.axes[0].axis if separated is not None else None
+        checked = self.subject.checked
+        return Batches(checked, checked.program, format, self.points, self.seed, lead, self.vary)
+
+    def compare(
+        self, tallies: _Tallies, batch: Batch, format: Format, of: str, got: Array, truth: Truth
+    ) -> None:
+        """Add the errors of each sample."""
+        if not of and format.digits < FLOAT32.digits:
+            format = FLOAT32
+        samples: list[Any] = [...] if batch.samples is None else [*range(batch.samples)]
+        for k, sample in enumerate(samples):
+            true, known = truth.values[sample], np.all(truth.known[sample])
+            if not known or _has_nan(true):
+                tallies.unknown += not known
+                continue
+            tally = tallies.cancelling if truth.cancels[k] else tallies.plain
+            error = _Error(format, np.asarray(got, dtype=object)[sample], true)
+            at = "" if error.bits <= tally.worst else self.shown(batch, k)
+            tally.add(error.bits, error.absolute, error.finite, at)
+
+    def shown(self, batch: Batch, k: int) -> str:
+        """The inputs of a sample, and the params, as a call has them."""
+        inputs = [f"{n}={_text(batch.sample(n, k))}" for n in self.subject.checked.inputs]
+        params = [f"{n}={_text(a)}" for n, a in batch.arrays.items() if n in self.params]
+        return ", ".join(inputs + params)
+
+    @property
+    def params(self) -> set[str]:
+        """The params that may have other values than their defaults."""
+        return set(self.subject.checked.params) - self.subject.checked.static
+
+
+@dataclass
+class _Tallies:
+    """The errors of a value or gradient, where sums cancel and elsewhere."""
+
+    plain: Tally = field(default_factory=Tally)
+    cancelling: Tally = field(default_factory=Tally)
+    unknown: int = 0
+
+    def row(self, format: str, engine: str, of: str) -> Row:
+        plain, cancelling = self.plain.figures(), self.cancelling.figures()
+        return Row(format, engine, of, plain, cancelling, self.unknown)
+
+
+class _Error:
+    """The error of a vector, in units of its largest component."""
+
+    def __init__(self, format: Format, got: Any, true: Any) -> None:
+        pairs = [(_number(g), t) for g, t in zip(np.ravel(got), np.ravel(true), strict=True)]
+        sizes = [abs(t) for _, t in pairs if abs(t) <= format.largest]
+        scale = max(sizes, default=mp.mpf(0))
+        self.bits = max((format.error(g, t, scale) for g, t in pairs), default=0.0)
+        gaps = [abs(g - t) for g, t in pairs if mp.isfinite(g) and mp.isfinite(t)]
+        self.absolute = float(max(gaps, default=mp.mpf(0)))
+        normal = [g for g, t in pairs if abs(t) <= format.largest]
+        self.finite = all(map(mp.isfinite, normal))
+
+
+def _has_nan(values: Any) -> bool:
+    return any(mp.isnan(x) for x in np.ravel(values))
+
+
+def _number(x: Any) -> Value:
+    return mp.mpf(float(x))
+
+
+def _text(array: Array) -> str:
+    """Numbers as one types them."""
+    return str(_plain(array.tolist()))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    return int(value) if mp.isint(value) and abs(value) < 1 << 53 else float(value)

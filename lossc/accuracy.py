@@ -1,0 +1,69 @@
+"""Bits of error of a loss as it is run: `loss.accuracy()`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lossc.compiler.accuracy.batches import Batch
+from lossc.compiler.accuracy.floats import FORMATS, Format
+from lossc.compiler.accuracy.report import AccuracyReport
+from lossc.compiler.accuracy.run import Engine, measure
+from lossc.compiler.accuracy.truth import Subject
+from lossc.compiler.check import Checked
+from lossc.dsl.diagnostics import ArgumentError, Diagnostic
+
+from .loss import Loss
+
+ENGINES = {"xla": True, "eager": False}
+
+
+def accuracy(
+    checked: Checked, points: int = 200, seed: int = 0, formats: Sequence[str] = tuple(FORMATS),
+    engines: Sequence[str] = tuple(ENGINES), seconds: float = float("inf"),
+    progress: Callable[[str], None] = lambda text: None,
+) -> AccuracyReport:  # fmt: skip
+    """Measure a loss over so many points of its domains."""
+
+    def runs(subject: Subject) -> Mapping[str, Engine]:
+        return {name: engine(Loss(checked, ENGINES[name]), subject) for name in engines}
+
+    return measure(checked, runs, points, seed, formats, seconds, progress)
+
+
+def formats_named(names: str | Iterable[str] | None) -> tuple[str, ...]:
+    """The formats of that name, all if None.
+
+    Raises ArgumentError for one that is not measured.
+    """
+    wanted = tuple(FORMATS) if names is None else (names,) if isinstance(names, str) else (*names,)
+    for name in wanted:
+        if name not in FORMATS:
+            message, help = (
+                f"accuracy is not measured in {name}",
+                f"there are: {', '.join(FORMATS)}",
+            )
+            raise ArgumentError(Diagnostic("E0602", message, help=help))
+    return wanted
+
+
+def engine(loss: Loss, subject: Subject) -> Engine:
+    """A loss as it is called, on a batch."""
+    program = subject.checked.program
+    given = set(subject.checked.params) - subject.checked.static
+
+    def run(batch: Batch, format: Format) -> Mapping[str, Any]:
+        arrays = batch.floats(program, format)
+        inputs = [arrays[t.name] for t in program.inputs]
+        params: dict[str, Any] = {t.name: arrays[t.name] for t in program.params if t.name in given}
+        with np.errstate(all="ignore"):
+            if subject.separated is not None:
+                value = loss.per_sample(*inputs, **params)
+                slopes = loss.value_and_grad(*inputs, wrt=subject.wrt, **params)[1]
+            else:
+                value, slopes = loss.value_and_grad(*inputs, wrt=subject.wrt, **params)
+        return {"": np.asarray(value), **{n: np.asarray(g) for n, g in slopes.items()}}
+
+    return run
