@@ -10,6 +10,7 @@ from itertools import islice
 
 from mpmath import mp
 
+from .. import domains as dom
 from ..arithmetic import Value
 from ..check import Checked
 from ..elaborate.declare import Param
@@ -21,7 +22,7 @@ from ..link import Reader
 from .enclose import enclose
 from .frame import Case, Frame, batch_axis
 from .goal import Budget, Goal
-from .interval import ANY, Interval, join_all
+from .interval import ANY, INF, UNIT, Interval, join_all
 from .prove import EXACT, Prover, hardest
 from .scalars import NotWritten, Writer
 from .search import ROUNDS, Point, Question, completed, find, number_at
@@ -98,14 +99,21 @@ class Context:
     @cached_property
     def whole_box(self) -> dict[str, Interval]:
         """The interval of each tensor, whatever the element."""
-        box: dict[str, Interval] = {}
         frame = self.frames[0]
-        for name in frame.decls:
-            cases = [c for choices in frame.choices(name) for c in choices]
-            parts = [enclose(v, c.box) for c in cases for v in c.fixed.values()]
-            parts += [i for c in cases for i in c.box.values()]
-            box[name] = join_all(p for p in parts if isinstance(p, Interval)) if parts else ANY
-        return box
+        return {name: self.reach(frame, name) for name in frame.decls}
+
+    def reach(self, frame: Frame, name: str) -> Interval:
+        """An interval around the elements of a tensor, for axes of any length."""
+        meaning = frame.decls[name].meaning
+        if isinstance(meaning, dom.Simplex | dom.OneHot):
+            return UNIT
+        cases = [c for choices in frame.choices(name) for c in choices]
+        parts = [enclose(v, c.box) for c in cases for v in c.fixed.values()]
+        parts += [i for c in cases for i in c.box.values()]
+        found = join_all(p for p in parts if isinstance(p, Interval)) if parts else ANY
+        parts_of = meaning.parts if isinstance(meaning, dom.Union) else (meaning,)
+        long = any(isinstance(p, dom.IndexOf | dom.IntRange) for p in parts_of)
+        return found._replace(high=INF) if long else found
 
     def prove_whole(self, term: Expr | None, strict: bool = False) -> str | None:
         """How `term >= 0` is shown for axes of any length."""

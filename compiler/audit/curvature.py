@@ -137,7 +137,8 @@ class Shapes:
         one, two = self.of(a), self.of(b)
         if self.interval(a).nonnegative and self.interval(b).nonnegative:
             both = one.both(two)
-            return Shape(rises=both.rises, falls=both.falls)
+            same, opposite = both.rises or both.falls, _oppose(one, two)
+            return Shape(both.convex and same, both.concave and opposite, both.rises, both.falls)
         return UNKNOWN
 
     def scaled(self, shape: Shape, factor: Interval) -> Shape:
@@ -210,6 +211,11 @@ def _moves(pairs: Sequence[tuple[str, Shape]], up: bool) -> bool:
         if not (shape.is_constant or (sign == "inc" and rises) or (sign == "dec" and falls)):
             return False
     return True
+
+
+def _oppose(a: Shape, b: Shape) -> bool:
+    """Whether one term rises where the other falls."""
+    return (a.rises and b.falls) or (a.falls and b.rises)
 
 
 def _power_rules(value: object, n: Interval, base: Interval) -> tuple[str, str]:

@@ -16,7 +16,8 @@ from .tidy import HALF, ONE, ZERO, build, number, tidied, unsigned, value_of
 
 Monomial = tuple[tuple[Expr, Fraction], ...]  # atoms with exponents, in the order of their digests
 Polynomial = Mapping[Monomial, Fraction]
-LARGEST = 400  # monomials
+LARGEST = 150  # monomials of a product
+MOST_TERMS = 250  # terms that one normal form may take
 
 UNIT: Monomial = ()
 NOTHING: Polynomial = {}
@@ -45,6 +46,8 @@ class Normaliser:
     def ratio(self, term: Expr) -> Ratio:
         """The normal form of a term. Raises TooLarge."""
         if term not in self.known:
+            if len(self.known) > MOST_TERMS:
+                raise TooLarge
             self.known[term] = self.found(term)
         return self.known[term]
 
@@ -260,6 +263,8 @@ def _product(a: Polynomial, b: Polynomial) -> Polynomial:
 def _joined(a: Monomial, b: Monomial) -> Polynomial:
     """The product of two monomials: squares of roots and of absolute values are resolved."""
     powers = dict(a)
+    if not any(atom in powers for atom, _ in b):
+        return {tuple(sorted((*a, *b), key=_by_key)): Fraction(1)}
     for atom, n in b:
         powers[atom] = powers.get(atom, Fraction(0)) + n
     found = _factors(powers)
@@ -268,10 +273,14 @@ def _joined(a: Monomial, b: Monomial) -> Polynomial:
     return found.top
 
 
+def _by_key(power: tuple[Expr, Fraction]) -> bytes:
+    return power[0].key
+
+
 def _factors(powers: Mapping[Expr, Fraction]) -> Ratio:
     """A product of atoms with exponents; those below 0 stand in the bottom."""
     top, bottom, rest = [], [], _ONE
-    for atom, n in sorted(powers.items(), key=lambda p: p[0].key):
+    for atom, n in sorted(powers.items(), key=_by_key):
         resolved = _resolved(atom, n)
         if resolved is not None:
             rest = _times(rest, resolved)

@@ -34,6 +34,7 @@ from .normal import Normaliser, TooLarge, is_zero, normal
 from .tidy import ONE, ZERO, build, negated, number, size_of, value_of
 
 DEPTH = 9
+WIDEST = 8  # variables for which the dearer rules are tried
 LARGEST = 300
 FLAT = frozenset(("add", "sub", "mul", "div", "neg"))
 
@@ -110,7 +111,7 @@ class Prover:
 
     def by_given(self, goal: Goal, depth: int) -> str | None:
         """The term less a multiple of what the conditions say is not below 0."""
-        for condition in goal.given:
+        for condition in goal.given if len(variables(goal.term)) <= WIDEST else ():
             for comparison in comparisons(condition):
                 gap = excess(comparison)
                 for factor in _multipliers(goal, gap[0]) if gap is not None else ():
@@ -124,7 +125,7 @@ class Prover:
 
     def by_minorants(self, goal: Goal, depth: int) -> str | None:
         """Convex parts replaced by lines below them, one after another."""
-        if depth <= 0:
+        if depth <= 0 or len(variables(goal.term)) > WIDEST:
             return None
         for part in reversed(postorder(goal.term)):
             lines = _minorants(part) or _instances(part, goal.term)
@@ -443,17 +444,21 @@ def _same_head(a: Access | Apply, b: Expr) -> bool:
 
 def _is_summand(term: Expr, part: Expr) -> bool:
     """Whether a part stands in a term only as a summand with a factor above 0."""
-    try:
-        top = Normaliser().ratio(term)
-    except TooLarge:
+    if term == part:
+        return True
+    if not isinstance(term, Apply):
         return False
-    marked = Access(Tensor("#part", ()))
-    swapped = Normaliser().ratio(swap(term, part, marked))
-    key = ((marked, Fraction(1)),)
-    if set(swapped.bottom) != {()} or not top.top:
-        return False
-    uses = [m for m in swapped.top if "#part" in variables(*(a for a, _ in m))]
-    return uses == [key] and swapped.top[key] > 0
+    a, b = term.args[0], term.args[-1]
+    inside = [part in postorder(x) for x in term.args]
+    match term.op:
+        case "add":
+            return all(_is_summand(x, part) for x, has in zip((a, b), inside, strict=True) if has)
+        case "sub":
+            return not inside[1] and _is_summand(a, part)
+        case "mul":
+            factor, rest = (a, b) if value_of(a) is not None else (b, a)
+            return (value_of(factor) or 0) > 0 and _is_summand(rest, part)
+    return False
 
 
 def _switches(term: Expr) -> bool:

@@ -194,7 +194,7 @@ def _certified(
 ) -> Point | None:
     """The point, with as few digits as will do, if the interpreter confirms it."""
     for digits in (0, 1, 2, 3, None):
-        short = {n: _rounded(x, digits, n in question.integers) for n, x in point.items()}
+        short = {n: rounded(x, digits, n in question.integers) for n, x in point.items()}
         key = tuple(short.values())
         if key in seen and digits is not None:
             continue
@@ -204,7 +204,13 @@ def _certified(
     return None
 
 
-def _rounded(x: float, digits: int | None, whole: bool) -> Fraction:
+def draw(question: Question) -> dict[str, Array]:
+    """Points of a question's box: random ones, ends, special numbers and ties."""
+    return _start(question, sorted(question.box), np.random.default_rng(question.seed))
+
+
+def rounded(x: float, digits: int | None, whole: bool) -> Fraction:
+    """A float as a fraction, with so many decimals or exactly."""
     if whole:
         return Fraction(round(x))
     if digits is None or not math.isfinite(x):

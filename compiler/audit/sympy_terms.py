@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
+from inspect import CO_GENERATOR
 from types import FrameType
 from typing import Any
 
@@ -30,10 +31,11 @@ class NoTerm(Exception):
 @contextmanager
 def limited(seconds: float) -> Iterator[None]:
     """Raises OutOfTime inside when the time is over."""
-    end = time.monotonic() + seconds
+    end = time.thread_time() + seconds
 
     def watch(frame: FrameType, event: str, arg: object) -> None:
-        if time.monotonic() > end:
+        plain = event == "call" and not frame.f_code.co_flags & CO_GENERATOR
+        if plain and time.thread_time() > end:
             raise OutOfTime
 
     before = sys.getprofile()

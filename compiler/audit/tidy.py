@@ -169,6 +169,12 @@ def _sub(x: Expr, y: Expr) -> Expr | None:
         return build("add", x, y.args[0])
     if isinstance(y, Apply) and y.op == "sub" and y.args[0] == x:
         return y.args[1]
+    if isinstance(y, Apply) and y.op == "add" and x in y.args:
+        return negated(y.args[1] if y.args[0] == x else y.args[0])
+    if isinstance(x, Apply) and x.op == "add" and y in x.args:
+        return x.args[1] if x.args[0] == y else x.args[0]
+    if isinstance(x, Apply) and x.op == "sub" and x.args[0] == y:
+        return negated(x.args[1])
     if x == ONE and isinstance(y, Apply) and y.op == "sigmoid":
         return build("sigmoid", negated(y.args[0]))
     return None

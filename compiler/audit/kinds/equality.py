@@ -79,20 +79,24 @@ def equals(context: Context, claim: ast.Claim) -> Verdict:
     mine, theirs = list(context.checked.inputs), list(other.inputs)
     if len(mine) != len(theirs):
         raise NotStated(f"{claim.word} takes {len(theirs)} inputs")
-    value, goal = context.checked.program.value, _translated(context, other)
+    return same_value(context, translated(context.checked, other), other.name)
+
+
+def same_value(context: Context, goal: Expr, name: str) -> Verdict:
+    """Whether a loss has the value of another term, called `name`, over its inputs and params."""
+    value = context.checked.program.value
     if value == goal or tidy(value) == tidy(goal):
         return proved(NORMAL_FORM)
     one, two = context.whole(value), context.whole(goal)
     if one is not None and two is not None and is_equal(one, two):
         return proved(NORMAL_FORM)
     return decide_gap(context, _minus(value, goal), True, False,
-                      ((context.checked.name, value), (other.name, goal)))  # fmt: skip
+                      ((context.checked.name, value), (name, goal)))  # fmt: skip
 
 
-def _translated(context: Context, other: Checked) -> Expr:
-    """Another loss's value in this one's inputs and params."""
+def translated(own: Checked, other: Checked) -> Expr:
+    """Another loss's value in one's own inputs, in order, and params, by name."""
     terms: dict[str, Expr] = {}
-    own = context.checked
     for mine, theirs in zip(own.inputs.values(), other.inputs.values(), strict=True):
         if len(mine.tensor.axes) != len(theirs.tensor.axes):
             raise NotStated(f"{other.name} has other axes")

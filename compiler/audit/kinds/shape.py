@@ -135,10 +135,17 @@ def _valley(prover: Prover, goal: Goal, name: str) -> str | None:
     """Falling up to some point and rising from there."""
     others = [scalar(n) for n in sorted(variables(goal.term)) if n != name and n in goal.box]
     for low in (*others, ZERO):
-        steps = [pieces.increasing(prover, side, "#step") for side in _sides(goal, name, low)]
+        steps = [_rising(prover, side) for side in _sides(goal, name, low)]
         if None not in steps:
             return pieces.FIRST
     return None
+
+
+def _rising(prover: Prover, goal: Goal) -> str | None:
+    """How a term is shown to rise with the step, by rules or by its slope."""
+    if Shapes(goal.term, frozenset(("#step",)), goal.box).of(goal.term).rises:
+        return RULES
+    return pieces.increasing(prover, goal, "#step")
 
 
 def _sides(goal: Goal, name: str, low: Expr) -> list[Goal]:

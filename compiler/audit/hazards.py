@@ -1,0 +1,456 @@
+"""Hazards: where a loss, or its gradient, has no finite value inside its domain, or is flat.
+
+A hazard is shown by a point, found by search and confirmed by the interpreter, and by the part of
+the formula that is to blame there. Parts that could be hazards and are not are shown to be safe by
+the rules of proof; what is neither is possible.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import islice, product
+from typing import Any
+
+import numpy as np
+from mpmath import mp
+
+from lossc.dsl.source import Span
+
+from ..interpret import Machine
+from ..ir import (
+    BOOL,
+    REAL,
+    Access,
+    Along,
+    Apply,
+    Bound,
+    Const,
+    Expr,
+    Index,
+    Program,
+    Reduce,
+    Select,
+)  # fmt: skip
+from ..passes.differentiate import differentiate
+from .context import Context, Doubt, each_case
+from .derivative import derivative
+from .frame import Case, Frame
+from .goal import Goal, split_at, variables
+from .interval import Interval
+from .normal import normal
+from .numeric import evaluate
+from .places import Places
+from .scalars import NotWritten, open_places
+from .search import Point, Question, completed, draw, number_at, rounded
+from .tidy import FALSE, ONE, ZERO, build, negated
+from .verdict import Witness
+
+NAN, INFINITE, GRADIENT, FLAT = "nan", "infinite", "gradient", "flat"
+CASES, PIECES, TRIES, PLACES, CORNERS = 8, 24, 12, 8, 40
+Env = dict[Index, int]
+Trouble = Callable[[Frame, Mapping[str, Any]], "Culprit | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """A hazard: its kind, what happens in words, where in the text, and an input that shows it.
+
+    `kind` is "nan" or "infinite" (of the value), "gradient" (one that is not finite) or "flat" (a
+    gradient of 0 on a whole region, though the loss could be smaller). Without a witness it was
+    neither found nor ruled out.
+    """
+
+    kind: str
+    what: str
+    span: Span
+    witness: Witness | None = None
+
+    @property
+    def status(self) -> str:
+        """Whether it was "found", or is only "possible"."""
+        return "possible" if self.witness is None else "found"
+
+    def to_json(self) -> dict[str, object]:
+        """The hazard as JSON has it."""
+        return {
+            "kind": self.kind, "status": self.status, "what": self.what, "text": self.span.text,
+            "file": self.span.source.name, "line": self.span.line, "column": self.span.column,
+            "length": self.span.stop - self.span.start,
+            "witness": self.witness.to_json() if self.witness else None,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Hazards:
+    """What was found, and how many parts that could be hazards were shown to be none."""
+
+    found: tuple[Hazard, ...]
+    safe: int
+
+
+@dataclass(frozen=True, slots=True)
+class Culprit:
+    """The part of a formula that has no finite value, that value, and the loss's."""
+
+    term: Expr
+    value: Any
+    loss: Any = None
+
+
+def hazards(context: Context) -> Hazards:
+    """The hazards of a loss."""
+    places = Places.of(context.checked)
+    found: dict[tuple[str, Span], Hazard] = {}
+    for hazard in (*_of_values(context, places), *_of_gradients(context, places)):
+        found.setdefault((hazard.kind, hazard.span), hazard)
+    for hazard in _flat(context, places):
+        found.setdefault((hazard.kind, hazard.span), hazard)
+    seen = {span for _, span in found}
+    safe = 0
+    for span, what, how in _suspects(context, places):
+        if how is not None:
+            safe += 1
+        elif span not in seen:
+            found.setdefault((NAN, span), Hazard(NAN, f"{what} could not be ruled out", span))
+    return Hazards(tuple(found.values()), safe)
+
+
+# --- values ---------------------------------------------------------------------------------------
+
+
+def _of_values(context: Context, places: Places) -> Iterator[Hazard]:
+    """Points at which the value is not finite."""
+    value = context.checked.program.value
+
+    def trouble(frame: Frame, values: Mapping[str, Any]) -> Culprit | None:
+        machine = frame.machine(values)
+        found = culprit(machine, value, {})
+        return None if found is None else replace(found, loss=machine.run(value, {}))
+
+    for frame, case in islice(each_case(context.frames), CASES):
+        term = case.of(frame.write(value))
+        searched = _troubled(context, frame, case, term, trouble)
+        for point, found in (*_at_corners(frame, case, trouble), *searched):
+            kind = NAN if mp.isnan(found.loss) else INFINITE
+            span = places.place(found.term)
+            what = f"`{span.text}` is {_said(found.value)}, and the loss {_said(found.loss)}"
+            yield Hazard(kind, what, span, _witness(context, frame, case, point, value))
+
+
+def _said(value: Any) -> str:
+    return "no number" if mp.isnan(value) else "infinite" if value > 0 else "minus infinity"
+
+
+def _at_corners(frame: Frame, case: Case, trouble: Trouble) -> Iterator[tuple[Point, Culprit]]:
+    """Corners of a box at which something is not finite, each with another culprit."""
+    choices = [_ends(case.box[n]) for n in case.box]
+    seen: set[tuple[Expr, bool]] = set()
+    for values in islice(product(*choices), CORNERS):
+        point = dict(zip(case.box, values, strict=True))
+        with mp.workdps(40):
+            whole = completed(case, point)
+            if not all(number_at(c, point) for c in case.given):
+                continue
+            found = trouble(frame, whole)
+        key = None if found is None else (found.term, bool(mp.isnan(found.loss or 0)))
+        if found is not None and key is not None and key not in seen:
+            seen.add(key)
+            yield point, found
+
+
+def _ends(interval: Interval) -> list[Fraction]:
+    """The ends that belong to an interval, 0, and 1."""
+    ends = [Fraction(x) for x in (interval.low, interval.high) if math.isfinite(x)]
+    return [x for x in dict.fromkeys((*ends, Fraction(0), Fraction(1))) if x in interval]
+
+
+def _troubled(
+    context: Context, frame: Frame, case: Case, term: Expr, trouble: Trouble
+) -> Iterator[tuple[Point, Culprit]]:
+    """Points at which a term is not finite, each with another culprit."""
+    question = _question(frame, case, term, context.seed)
+    points = draw(question)
+    values = evaluate(term, points) if points else evaluate(term, {"#": np.zeros(1)})
+    bad = np.flatnonzero(~np.isfinite(values) & _kept(question, points, len(values)))
+    seen: set[Expr] = set()
+    for k in bad[:TRIES]:
+        for digits in (0, 1, None):
+            point = {n: rounded(float(c[k]), digits, n in question.integers)
+                     for n, c in points.items()}  # fmt: skip
+            if not all(x in case.box[n] for n, x in point.items()):
+                continue
+            with mp.workdps(40):
+                found = trouble(frame, completed(case, point))
+            if found is not None and found.term not in seen:
+                seen.add(found.term)
+                yield point, found
+            if found is not None:
+                break
+
+
+def _question(frame: Frame, case: Case, term: Expr, seed: int) -> Question:
+    whole = frozenset(n for n in case.box if frame.kind(n) != REAL)
+    return Question(term, case.box, lambda point: mp.nan, case.given, integers=whole, seed=seed)
+
+
+def _kept(question: Question, points: Mapping[str, Any], count: int) -> Any:
+    kept = np.ones(count, dtype=bool)
+    for condition in question.given:
+        kept &= evaluate(condition, points).astype(bool)
+    return kept
+
+
+def _witness(context: Context, frame: Frame, case: Case, point: Point, value: Expr) -> Witness:
+    def shown(f: Frame, values: Mapping[str, Any]) -> Any:
+        return f.machine(values).run(value, {})
+
+    return context.witness(frame, case, Doubt(ZERO, shown, shown=(("loss", shown),)), point)
+
+
+def culprit(machine: Machine, term: Expr, env: Env) -> Culprit | None:
+    """The innermost part whose value is not finite, though those of its own parts are."""
+    if term.kind == BOOL:
+        return next((c for p in term.parts if (c := culprit(machine, p, env))), None)
+    value = machine.run(term, env)
+    if mp.isfinite(value) or isinstance(term, Const):
+        return None
+    for part, inner in _evaluated(machine, term, env):
+        found = culprit(machine, part, inner)
+        if found is not None:
+            return found
+    return Culprit(term, value)
+
+
+def _evaluated(machine: Machine, term: Expr, env: Env) -> Iterator[tuple[Expr, Env]]:
+    """The parts that a term's value rests on, at their places."""
+    match term:
+        case Select():
+            taken = machine.run(term.condition, env)
+            yield (term.then if taken else term.other), env
+        case Reduce():
+            for inner in _inner(machine, term.indices, env):
+                if term.filter is None or machine.run(term.filter, inner):
+                    yield term.body, inner
+        case Along():
+            for inner in _inner(machine, (term.index,), env):
+                yield term.body, inner
+        case _:
+            yield from ((p, env) for p in term.parts)
+
+
+def _inner(machine: Machine, indices: tuple[Bound, ...], env: Env) -> Iterator[Env]:
+    spans = [range(*b.range.bounds(machine.size)) for b in indices]
+    for place in product(*spans):
+        inner: Env = dict(env)
+        inner.update(zip(indices, place, strict=True))
+        yield inner
+
+
+# --- gradients ------------------------------------------------------------------------------------
+
+
+def _of_gradients(context: Context, places: Places) -> Iterator[Hazard]:
+    """Points at which the value is finite and the gradient is not."""
+    program = context.checked.program
+    for tensor in program.inputs:
+        if tensor.kind == REAL:
+            derived = differentiate(program, tensor.name)
+            yield from _of_gradient(context, places, tensor.name, derived)
+
+
+def _of_gradient(context: Context, places: Places, name: str, derived: Program) -> Iterator[Hazard]:
+    value = context.checked.program.value
+    for frame, case in islice(each_case(context.frames), CASES):
+        for env in islice(open_places(derived.value, frame.writer), 2):
+
+            def trouble(f: Frame, values: Mapping[str, Any], at: Env = env) -> Culprit | None:
+                machine = f.machine(values)
+                slope = machine.run(derived.value, at)
+                if mp.isfinite(slope) or not mp.isfinite(machine.run(value, {})):
+                    return None
+                return Culprit(_steep(machine, value, {}) or value, slope)
+
+            try:
+                term = case.of(frame.write(derived.value, env))
+            except NotWritten:
+                return
+            for point, found in _troubled(context, frame, case, term, trouble):
+                span = places.place(found.term)
+                what = f"the gradient in {name} is {_said(found.value)} at `{span.text}`"
+                yield Hazard(GRADIENT, what, span, _witness(context, frame, case, point, value))
+
+
+def _steep(machine: Machine, term: Expr, env: Env) -> Expr | None:
+    """A part with an infinite slope, at a point where its value is finite."""
+    for part, inner in _evaluated(machine, term, env):
+        found = None if part.kind == BOOL else _steep(machine, part, inner)
+        if found is not None:
+            return found
+    if isinstance(term, Apply) and _is_steep(term.op, [machine.run(a, env) for a in term.args]):
+        return term
+    return None
+
+
+def _is_steep(op: str, x: list[Any]) -> bool:
+    match op:
+        case "sqrt" | "cbrt":
+            return bool(x[0] == 0)
+        case "pow":
+            return bool(x[0] == 0 and x[1] < 1)
+        case "asin" | "acos":
+            return bool(abs(x[0]) == 1)
+        case "acosh":
+            return bool(x[0] == 1)
+        case "xlogy":
+            return bool(x[1] == 0)
+    return False
+
+
+# --- flat regions ---------------------------------------------------------------------------------
+
+
+def _flat(context: Context, places: Places) -> Iterator[Hazard]:
+    """Regions in which nothing pulls an input, though the loss could be smaller."""
+    frame = context.frames[0]
+    for case in frame.cases[:CASES]:
+        goal = Goal(case.of(frame.write(context.checked.program.value)), case.box, case.given)
+        for name in sorted(variables(goal.term)):
+            if name not in case.box or frame.kind(name) != REAL or not _is_input(context, name):
+                continue
+            for piece in islice(_pieces(goal), PIECES):
+                if normal(derivative(piece.term, name)) == ZERO:
+                    hazard = _flat_at(context, frame, case, goal, piece, name, places)
+                    if hazard is not None:
+                        yield hazard
+                        break
+
+
+def _is_input(context: Context, element: str) -> bool:
+    return element.split("[")[0] in context.checked.inputs
+
+
+def _pieces(goal: Goal) -> Iterator[Goal]:
+    cases = split_at(goal)
+    if cases is None:
+        yield goal
+        return
+    for condition, term in cases:
+        inside = goal.where(condition)
+        if inside is not None:
+            yield from _pieces(inside.with_term(term))
+
+
+def _flat_at(
+    context: Context, frame: Frame, case: Case, goal: Goal, piece: Goal, name: str, places: Places
+) -> Hazard | None:
+    """A point inside a flat piece from which the loss falls as one input moves far enough."""
+    question = replace(_question(frame, case, goal.term, context.seed), given=piece.given)
+    points = draw(question)
+    if not points or name not in points:
+        return None
+    inside = np.flatnonzero(_kept(question, points, len(points[name])))
+    for k in inside[:TRIES]:
+        here = {n: np.full(len(c), c[k]) for n, c in points.items()}
+        value = float(evaluate(goal.term, here)[0])
+        others = evaluate(goal.term, {**here, name: points[name]})
+        margin = 1e-6 * (1 + abs(value))
+        wide = _stays(question, here, name)
+        if wide and np.isfinite(value) and np.nanmin(others) < value - margin:
+            point = {n: rounded(float(c[k]), None, n in question.integers)
+                     for n, c in points.items()}  # fmt: skip
+            witness = _witness(context, frame, case, point, context.checked.program.value)
+            span = places.whole
+            return Hazard(FLAT, f"no gradient in {name} on a region", span, witness)
+    return None
+
+
+def _stays(question: Question, here: Mapping[str, Any], name: str) -> bool:
+    """Whether a point stays in a region as one variable moves a little."""
+    for step in (-1e-3, 1e-3):
+        near = {**here, name: here[name] + step}
+        if not _kept(question, near, len(here[name]))[0]:
+            return False
+    return True
+
+
+# --- parts that could be hazards ------------------------------------------------------------------
+
+
+def _suspects(context: Context, places: Places) -> Iterator[tuple[Span, str, str | None]]:
+    """Parts that have no finite value for some arguments, and how those are ruled out."""
+    frame = context.frames[0]
+    for part, conditions in _risky(context.checked.program.value, ()):
+        how: str | None = "interval arithmetic"
+        for case in frame.cases[:CASES]:
+            how = _ruled_out(context, frame, case, part, conditions)
+            if how is None:
+                break
+        span = places.place(part)
+        yield span, f"that `{span.text}` has no finite value", how
+
+
+def _risky(term: Expr, conditions: tuple[Expr, ...]) -> Iterator[tuple[Apply, tuple[Expr, ...]]]:
+    """Parts that can fail, with the conditions under which they are there."""
+    match term:
+        case Select():
+            yield from _risky(term.condition, conditions)
+            yield from _risky(term.then, (*conditions, term.condition))
+            other = Apply("not", (term.condition,), BOOL)
+            yield from _risky(term.other, (*conditions, other))
+            return
+        case Reduce() if term.filter is not None:
+            yield from _risky(term.filter, conditions)
+            yield from _risky(term.body, (*conditions, term.filter))
+            return
+        case Apply(op=op) if op in _SAFE:
+            yield term, conditions
+    for part in term.parts:
+        if not isinstance(term, Access):
+            yield from _risky(part, conditions)
+
+
+_SAFE: Mapping[str, Callable[..., list[list[Expr]]]] = {
+    # alternatives, each a list of terms that must all be above 0
+    "log": lambda x: [[x]],
+    "log2": lambda x: [[x]],
+    "log10": lambda x: [[x]],
+    "log1p": lambda x: [[build("add", ONE, x)]],
+    "logit": lambda x: [[x, build("sub", ONE, x)]],
+    "atanh": lambda x: [[build("add", ONE, x), build("sub", ONE, x)]],
+    "div": lambda x, y: [[y], [negated(y)]],
+    "xlogy": lambda x, y: [[y]],
+    "lgamma": lambda x: [[x]],
+    "digamma": lambda x: [[x]],
+}
+
+
+def _ruled_out(
+    context: Context, frame: Frame, case: Case, part: Apply, conditions: tuple[Expr, ...]
+) -> str | None:
+    """How it is shown that a part is finite in a case."""
+    how: str | None = "interval arithmetic"
+    free = sorted((i for i in part.free if isinstance(i, Bound)), key=repr)
+    spans = [frame.writer.bounds(b.range) for b in free]
+    if None in spans:
+        return None
+    ranges = [range(*s) for s in spans if s is not None]
+    for place in islice(product(*ranges), PLACES):
+        env: Env = dict(zip(free, place, strict=True))
+        goal = Goal(ZERO, case.box, case.given, True)
+        inside: Goal | None = goal
+        for condition in conditions:
+            written = case.of(frame.write(condition, env))
+            inside = inside.where(written) if inside is not None and written != FALSE else None
+        if inside is None:
+            continue
+        args = [case.of(frame.write(a, env)) for a in part.args]
+        alternatives = _SAFE[part.op](*args)
+        steps = [context.prove_all([inside.with_term(t) for t in terms], 0.1)
+                 for terms in alternatives]  # fmt: skip
+        how = next((s for s in steps if s is not None), None)
+        if how is None:
+            return None
+    return how
