@@ -19,6 +19,7 @@ from lossc.dsl.source import Source
 
 if TYPE_CHECKING:
     from lossc.compiler.accuracy.report import AccuracyReport
+    from lossc.compiler.audit.report import AuditReport
     from lossc.compiler.gradcheck.report import GradientReport
 
     from .runtime import Runtime, Task
@@ -147,10 +148,17 @@ class Loss:
         item = derivative(self._checked, wrt)
         return Formula(print_item(item), latex(item))
 
-    def audit(self) -> Any:
-        """Report what the formula claims; not part of this version yet."""
-        message = "the audit is not part of this version yet"
-        raise LosscError(Diagnostic("E0802", message, help="a later version has it"))
+    def audit(self, seconds: float = 2.0) -> AuditReport:
+        """What the formula claims, proved or refuted; its domains, hazards and kinks.
+
+        `seconds` of the processor are the most for one claim. A refuted claim raises nothing: see
+        `ok` and str() of the report.
+        """
+        from lossc.compiler.audit.report import audit
+
+        from .files import reader
+
+        return audit(self._checked, reader(None), seconds)
 
     def sources(self) -> list[Source]:
         """The file of the loss and all files that it uses."""
