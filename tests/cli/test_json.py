@@ -152,7 +152,6 @@ def test_explain(run: Any) -> None:
     [
         ["check"],
         ["nonsense"],
-        ["diff", "huber.loss", "two.loss"],
         ["show", "nope.loss"],
         ["show", "empty.loss"],
         ["show", "huber.loss", "--stage", "nonsense"],
