@@ -32,6 +32,7 @@ RULES: tuple[Rule, ...] = (
     Rule("exp of log", "exp(log(x))", "x", ("x >= 0",)),
     Rule("log1p", "log(1 + x)", "log1p(x)"),
     Rule("expm1", "exp(x) - 1", "expm1(x)"),
+    Rule("expm1, of another base", "c^x - 1", "expm1(x * log(c))", ("c > 0",), ("constant(c)",)),
     Rule("product of exps", "exp(x) * exp(y)", "exp(x + y)"),
     Rule("quotient of exps", "exp(x) / exp(y)", "exp(x - y)"),
     Rule("reciprocal of exp", "1 / exp(x)", "exp(-x)"),
