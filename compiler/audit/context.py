@@ -19,6 +19,7 @@ from ..gradcheck.sizes import smallest
 from ..interpret import Machine
 from ..ir import INT, Axis, Expr, Index
 from ..link import Reader
+from .abstraction import abstracted
 from .enclose import enclose
 from .frame import Case, Frame, batch_axis
 from .goal import Budget, Goal
@@ -119,8 +120,12 @@ class Context:
         """How `term >= 0` is shown for axes of any length."""
         if term is None:
             return None
-        prover = Prover(self.budget.part(0.3), any_length=True)
-        return prover.prove(Goal(term, self.whole_box, (), strict))
+        goal = Goal(term, self.whole_box, (), strict)
+        how = Prover(self.budget.part(0.2), any_length=True).prove(goal)
+        if how is not None:
+            return how
+        scalars = abstracted(goal)
+        return None if scalars is None else self.prover(0.2).prove(scalars)
 
     # --- small lengths
 

@@ -227,14 +227,14 @@ def _reduce(term: Reduce, parts: Sequence[int]) -> Step:
     if op in ("argmax", "argmin"):
         span = _places(term.indices[0].range)
         return lambda known, box: span
-    if op == "sum" and _sums_to_one(term):
+    if op == "sum" and sums_to_one(term):
         return lambda known, box: ONE
     rule = _REDUCTIONS[op]
     empty = term.filter is not None
     return lambda known, box: rule(known[body], places, empty)
 
 
-def _sums_to_one(term: Reduce) -> bool:
+def sums_to_one(term: Reduce) -> bool:
     """Whether a reduction runs over the whole of a distribution."""
     body = term.body
     if not isinstance(body, Access) or body.tensor.sums_to_one is None or term.filter is not None:

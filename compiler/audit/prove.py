@@ -12,7 +12,21 @@ from fractions import Fraction
 
 from lossc.dsl.primitives import PRIMITIVES
 
-from ..ir import Access, Apply, Bound, Const, Expr, Position, Reduce, Select, Tensor, postorder
+from ..ir import (
+    Access,
+    Apply,
+    Axis,
+    Bound,
+    Const,
+    Expr,
+    Index,
+    Position,
+    Range,
+    Reduce,
+    Select,
+    Tensor,
+    postorder,
+)
 from .boxes import by_boxes
 from .curvature import Shapes
 from .derivative import derivative
@@ -31,7 +45,7 @@ from .goal import (
 )  # fmt: skip
 from .interval import INF, Interval
 from .normal import Normaliser, TooLarge, is_zero, normal
-from .tidy import ONE, ZERO, build, negated, number, size_of, value_of
+from .tidy import COMMUTING, ONE, ZERO, build, negated, number, size_of, value_of
 
 DEPTH = 9
 WIDEST = 8  # variables for which the dearer rules are tried
@@ -129,7 +143,9 @@ class Prover:
             return None
         for part in reversed(postorder(goal.term)):
             lines = _minorants(part) or _instances(part, goal.term)
-            if not lines or not _is_summand(goal.term, part):
+            sign = 1 if lines else -1
+            lines = lines or _majorants(part)
+            if not lines or not _is_summand(goal.term, part, sign):
                 continue
             for line in lines:
                 lower = goal.with_term(swap(goal.term, part, line))
@@ -146,6 +162,12 @@ class Prover:
         match term.op, term.args:
             case "mul" | "div", (a, b):
                 return self.signs(goal, a, b, depth)
+            case "neg", (Apply(op="add") as inner,):
+                return self.summands(goal, negated(inner.args[0]), negated(inner.args[1]), depth)
+            case "neg", (Reduce(op="sum" | "mean") as inner,):
+                body = negated(inner.body)
+                turned = Reduce(inner.op, inner.indices, body, inner.filter, inner.result)
+                return self.all([goal.with_term(turned)], depth)
             case "neg", (Apply(op="mul" | "div") as inner,):
                 return self.signs(goal, negated(inner.args[0]), inner.args[1], depth)
             case "pow", (a, n) if (value_of(n) or 1) % 2 == 0 and goal.strict:
@@ -410,6 +432,18 @@ def _minorants(part: Expr) -> list[Expr]:
     return []
 
 
+def _majorants(part: Expr) -> list[Expr]:
+    """Lines above a concave function."""
+    if not isinstance(part, Apply):
+        return []
+    match part.op, part.args:
+        case "log", (x,):
+            return [build("sub", x, ONE)]
+        case "min", (x, y):
+            return [x, y]
+    return []
+
+
 def _instances(part: Expr, term: Expr) -> list[Expr]:
     """Terms that a largest value, or log-sum-exp, is taken over."""
     if not isinstance(part, Reduce) or part.op not in ("max", "logsumexp") or part.filter:
@@ -417,48 +451,79 @@ def _instances(part: Expr, term: Expr) -> list[Expr]:
     return [t for t in postorder(term) if t != part.body and is_instance(part, t)]
 
 
+Places = dict[Bound, Expr]
+
+
 def is_instance(part: Reduce, term: Expr) -> bool:
-    """Whether a term is the body of a reduction at some place."""
-    found: dict[Bound, Expr] = {}
-    stack = [(part.body, term)]
-    while stack:
-        pattern, other = stack.pop()
-        if isinstance(pattern, Position) and pattern.index in part.indices:
-            assert isinstance(pattern.index, Bound)
-            if other.kind != "int" or found.setdefault(pattern.index, other) != other:
-                return False
-        elif pattern == other and not pattern.free & set(part.indices):
+    """Whether a term is the body of a reduction at some place that it runs over."""
+    return bool(_matched(part.body, term, frozenset(part.indices), {}))
+
+
+def _matched(pattern: Expr, term: Expr, indices: frozenset[Bound], found: Places) -> Places | None:
+    """The places of indices at which a pattern is a term; None if there are none."""
+    if not pattern.free & indices:
+        return found if pattern == term else None
+    if not _same_head(pattern, term):
+        return None
+    orders = [term.parts]
+    if isinstance(term, Apply) and term.op in COMMUTING:
+        orders.append(term.parts[::-1])
+    for parts in orders:
+        matched = _matched_parts(pattern, parts, indices, found)
+        if matched is not None:
+            return matched
+    return None
+
+
+def _matched_parts(
+    pattern: Expr, parts: tuple[Expr, ...], indices: frozenset[Bound], found: Places
+) -> Places | None:
+    for k, (p, o) in enumerate(zip(pattern.parts, parts, strict=True)):
+        if isinstance(p, Position) and isinstance(p.index, Bound) and p.index in indices:
+            whole = isinstance(pattern, Access) and _covers(p.index, pattern.tensor.axes[k])
+            if not whole or o.kind != "int" or found.get(p.index, o) != o:
+                return None
+            found = {**found, p.index: o}
             continue
-        elif not isinstance(pattern, Access | Apply) or not _same_head(pattern, other):
-            return False
-        else:
-            stack += zip(pattern.parts, other.parts, strict=True)
-    return bool(found)
+        inner = _matched(p, o, indices, found)
+        if inner is None:
+            return None
+        found = inner
+    return found
 
 
-def _same_head(a: Access | Apply, b: Expr) -> bool:
-    if isinstance(a, Access):
-        return isinstance(b, Access) and a.tensor == b.tensor and a.padded == b.padded
-    return isinstance(b, Apply) and a.op == b.op and len(a.args) == len(b.args)
+def _covers(index: Index, axis: Axis) -> bool:
+    """Whether an index runs over the whole of an axis."""
+    return isinstance(index, Bound) and index.range == Range.of(axis)
 
 
-def _is_summand(term: Expr, part: Expr) -> bool:
-    """Whether a part stands in a term only as a summand with a factor above 0."""
+def _same_head(a: Expr, b: Expr) -> bool:
+    match a, b:
+        case Access(), Access():
+            return a.tensor == b.tensor and not a.padded and not b.padded
+        case Apply(), Apply():
+            return a.op == b.op and len(a.args) == len(b.args)
+        case Reduce(filter=None), Reduce(filter=None):
+            return a.op == b.op and a.indices == b.indices
+    return False
+
+
+def _is_summand(term: Expr, part: Expr, sign: int = 1) -> bool:
+    """Whether a part stands in a term only as a summand with a factor of a sign."""
     if term == part:
-        return True
-    if not isinstance(term, Apply):
+        return sign > 0
+    if not isinstance(term, Apply) or term.op not in ("add", "sub", "neg", "mul"):
         return False
     a, b = term.args[0], term.args[-1]
-    inside = [part in postorder(x) for x in term.args]
-    match term.op:
-        case "add":
-            return all(_is_summand(x, part) for x, has in zip((a, b), inside, strict=True) if has)
-        case "sub":
-            return not inside[1] and _is_summand(a, part)
-        case "mul":
-            factor, rest = (a, b) if value_of(a) is not None else (b, a)
-            return (value_of(factor) or 0) > 0 and _is_summand(rest, part)
-    return False
+    if term.op == "mul":
+        factor, rest = (a, b) if value_of(a) is not None else (b, a)
+        size = value_of(factor)
+        return bool(size) and _is_summand(rest, part, sign if (size or 0) > 0 else -sign)
+    if term.op == "neg":
+        return _is_summand(a, part, -sign)
+    signs = (sign, sign if term.op == "add" else -sign)
+    return all(_is_summand(x, part, s) for x, s in zip((a, b), signs, strict=True)
+               if part in postorder(x))  # fmt: skip
 
 
 def _switches(term: Expr) -> bool:

@@ -28,11 +28,12 @@ from ...ir import (
     reduce,
 )
 from ..context import Context, Doubt, Exact, ladder, value_of_variable
+from ..degrees import is_invariant
 from ..frame import Case, Frame
 from ..goal import Goal, put
 from ..interval import INF, REALS, Interval
 from ..normal import is_equal
-from ..prove import NORMAL_FORM
+from ..prove import NORMAL_FORM, RULES
 from ..scalars import scalar
 from ..statements import NotStated, replaced
 from ..tidy import build, tidy
@@ -177,6 +178,9 @@ def invariant(context: Context, claim: ast.Claim) -> Verdict:
     if claim.word == "permutation":
         return _permuted(context, names)
     value = context.checked.program.value
+    whole = context.whole(value)
+    if whole is not None and is_invariant(whole, frozenset(names), claim.word or ""):
+        return proved(RULES)
 
     def parts(frame: Frame, case: Case) -> tuple[Expr, Expr]:
         term = case.of(frame.write(value))
