@@ -38,12 +38,15 @@ class Separated:
     """The values before the outer reduction: `op` ("mean" or "sum") over them is the loss.
 
     `program.axes` are the axes kept; `packed` tells that the samples are elements of tensors
-    declared without axes, of which Keras keeps all axes but the last.
+    declared without axes, of which Keras keeps all axes but the last. `counted` is 1 where a value
+    counts and 0 where a filter leaves it out, if one filter says so for all of them: their mean is
+    then over the values that count, and `program` has them times all over counted.
     """
 
     program: Program
     op: str
     packed: bool
+    counted: Program | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,11 @@ def separate(program: Program) -> Separated | None:
     value = _add([_value(t, kept) for t in terms])
     axes = tuple(Symbol(a.name, a) for a in kept)
     whole = all(t.axes == (lead,) or not t.axes for t in program.inputs)
+    packed = lead.name == PACK and whole
     separated = replace(program, value=value, axes=axes)
-    return Separated(separated, ops.pop(), lead.name == PACK and whole)
+    chosen = None if packed or ops != {"mean"} else _counted(terms, kept)
+    counted = None if chosen is None else replace(separated, value=chosen)
+    return Separated(separated, ops.pop(), packed, counted)
 
 
 def _linear(value: Expr, factor: Expr | None, lead: Axis) -> list[_Term] | None:
@@ -153,15 +159,32 @@ def _kept(program: Program, reductions: Sequence[Reduce], lead: Axis) -> list[Ax
     return [lead, *inner]
 
 
+def _counted(terms: Sequence[_Term], kept: Sequence[Axis]) -> Expr | None:
+    """1 where the filter of all terms holds, if it is one filter, over the kept axes alone."""
+    filters: set[Expr | None] = set()
+    for r in (t.reduction for t in terms):
+        filters.add(
+            None if r is None or r.filter is None else substitute(r.filter, _opened(r, kept))
+        )
+    chosen = filters.pop()
+    symbols = {Symbol(a.name, a) for a in kept}
+    if filters or chosen is None or not chosen.free <= symbols:
+        return None
+    return select(chosen, Const(Fraction(1)), Const(Fraction(0)))
+
+
+def _opened(r: Reduce, kept: Sequence[Axis]) -> dict[Index, Expr]:
+    """The places that stand for a reduction's indices over the kept axes."""
+    chosen = {a: _index_over(r, a) for a in kept}
+    return {b: Position(Symbol(a.name, a)) for a, b in chosen.items() if b is not None}
+
+
 def _value(term: _Term, kept: Sequence[Axis]) -> Expr:
     """One term's value at each kept place."""
     r = term.reduction
     if r is None:
         return term.factor or Const(Fraction(1))
-    chosen = {a: _index_over(r, a) for a in kept}
-    opened: dict[Index, Expr] = {
-        b: Position(Symbol(a.name, a)) for a, b in chosen.items() if b is not None
-    }
+    opened = _opened(r, kept)
     body = substitute(r.body, opened)
     rest: dict[Index, Range] = {b: b.range for b in r.indices if b not in opened}
     if r.filter is None:

@@ -242,6 +242,12 @@ class Loss:
             self._validate(inputs, params)
         return self._runtime.run(self._task("per_sample"), inputs, params)
 
+    def _counted(self, *args: Any, **kwargs: Any) -> Any:
+        """1 for each value per sample that the loss's filter keeps, else 0; None without one."""
+        if self._separated is None or self._separated.counted is None:
+            return None
+        return self._runtime.run(self._task("counted"), *self._bind(args, kwargs))
+
     def reference(self, *args: Any, digits: int = 50, **kwargs: Any) -> Any:
         """The value as an mpmath number with so many right digits, from the text as written.
 

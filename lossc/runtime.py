@@ -24,7 +24,7 @@ from lossc.dsl.diagnostics import ArgumentError, Diagnostic, Label, LosscError
 
 from .defaults import is_fixed, to_numpy
 
-VALUE, PER_SAMPLE = "value", "per_sample"
+VALUE, PER_SAMPLE, COUNTED = "value", "per_sample", "counted"
 DIAGONAL, PRODUCT = "hessian_diagonal", "hessian_vector_product"
 MOST_SHAPES = 512  # so many shapes are remembered as checked
 
@@ -207,13 +207,15 @@ class Runtime:
     def forward(
         self, what: str, checked: Checked
     ) -> Callable[[Mapping[str, tf.Tensor]], tf.Tensor]:
-        """Builds the loss's value, or its values per sample, from named tensors."""
+        """Builds the loss's value, its values per sample, or which of them count."""
         numerics = self.numerics(checked)
         if what == VALUE:
             return _unpacked(checked.program, numerics)
         separated = separate(checked.program)
         if separated is None:
             raise LosscError(not_separable(checked))
+        if what == COUNTED and separated.counted is not None:
+            return _unpacked(separated.counted, numerics)
         inner = _unpacked(separated.program, numerics)
         if not separated.packed:
             return inner

@@ -228,6 +228,13 @@ def merge(weight: Any, mask: Any) -> Any:
     return _widen(tf.cast(weight, dtype), rank) * _widen(tf.cast(mask, dtype), rank)
 
 
+def both(a: Any, b: Any) -> Any:
+    """Two masks as one; either may be None."""
+    if a is None or b is None:
+        return b if a is None else a
+    return tf.cast(a, tf.bool) & tf.cast(b, tf.bool)
+
+
 def _widen(x: Any, rank: int) -> Any:
     """A tensor with trailing axes of length 1."""
     ones = tf.ones([rank - len(x.shape)], tf.int32)

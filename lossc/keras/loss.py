@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from keras.src.backend import get_keras_mask
+from keras.src.backend import get_keras_mask, set_keras_mask
 from keras.src.losses.loss import reduce_weighted_values, scale_loss_for_distribution
 
 from lossc.compiler.elaborate.declare import Input, Param
@@ -21,6 +21,7 @@ from .arguments import (
     WEIGHT,
     as_array,
     as_input,
+    both,
     float_of,
     is_fine,
     line_up,
@@ -79,7 +80,10 @@ class CompiledLoss(keras.losses.Loss):  # type: ignore[misc]
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The values per sample if the loss is separable, else its value."""
         given, weight = self.named(y_true, y_pred)
-        return self._values(given, weight, {})
+        inputs = self._inputs(given, weight)
+        if self._separated is None:
+            return self._run(self.formula, inputs, {})
+        return self._values(inputs, {})
 
     def named(self, y_true: Any, y_pred: Any) -> tuple[dict[str, Any], Any]:
         """The inputs by name from tensors or dicts, and the weights that a dict had among them."""
@@ -99,11 +103,11 @@ class CompiledLoss(keras.losses.Loss):  # type: ignore[misc]
             return self._whole(given, weight, mask, params or {})
         own, weight = (weight, None) if self._takes_weight else (None, weight)
         keep = any(is_fine(w, given[self.prediction or ""]) for w in (mask, weight))
-        values = self._values(given, own, params or {}, keep)
+        values = self._values(self._inputs(given, own, keep), params or {})
         return reduce_weighted_values(
             values,
             sample_weight=over_values(weight, values, WEIGHT),
-            mask=over_values(mask, values, "the mask"),
+            mask=both(over_values(mask, values, "the mask"), get_keras_mask(values)),
             reduction=self.reduction,
             dtype=self._float,
         )
@@ -126,27 +130,42 @@ class CompiledLoss(keras.losses.Loss):  # type: ignore[misc]
         self, given: dict[str, Any], weight: Any, mask: Any, params: Mapping[str, Any]
     ) -> Any:
         """The value of a loss that is not separable, a part of it under a distribution strategy."""
-        for what, value in ((WEIGHT, weight), ("a mask", mask)):
-            if value is not None and not self._takes_weight:
+        taken = self._takes_weight
+        is_number = weight is not None and not taken and len(weight.shape) == 0
+        for what, value in ((WEIGHT, None if is_number else weight), ("a mask", mask)):
+            if value is not None and not taken:
                 raise LosscError(_refused(self.formula, what))
-        value = self._values(given, merge(weight, mask), params)
+        inputs = self._inputs(given, merge(weight, mask) if taken else None)
+        value = self._run(self.formula, inputs, params)
+        value = value * tf.cast(weight, value.dtype) if is_number else value
         value = value if self._float is None else tf.cast(value, self._float)
         is_sum = self.reduction in ("sum", "none", None)
         return value if is_sum else scale_loss_for_distribution(value)
 
-    def _values(
-        self, given: dict[str, Any], weight: Any, params: Mapping[str, Any], keep: bool = False
-    ) -> Any:
-        """The values per sample, or the value."""
+    def _values(self, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
+        """The values per sample, with a mask of those that count as Keras's own losses give it."""
+        values = self._run(self.formula.per_sample, inputs, params)
+        counted = self._run(self.formula._counted, inputs, params)
+        if counted is None:
+            return values
+        counted = tf.cast(counted, values.dtype)
+        values = values * tf.reduce_mean(counted)
+        set_keras_mask(values, counted > 0)
+        return values
+
+    def _run(self, run: Any, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
+        chosen = {n: _tensor(v) for n, v in (self._own_params() | dict(params)).items()}
+        return run(*(inputs[n] for n in self.formula.inputs), **chosen)
+
+    def _inputs(self, given: dict[str, Any], weight: Any, keep: bool = False) -> dict[str, Any]:
+        """All inputs of the formula, lined up and with the constants."""
         given = line_up(self.formula, self._free, given, keep)
         if self._float is not None:
             given = {n: _cast(x, self._float) for n, x in given.items()}
         inputs = given | self._constants(float_of(given))
         if self._takes_weight:
             inputs[WEIGHT] = as_input(self.formula, inputs, weight)
-        run = self.formula if self._separated is None else self.formula.per_sample
-        chosen = {n: _tensor(v) for n, v in (self._own_params() | dict(params)).items()}
-        return run(*(inputs[n] for n in self.formula.inputs), **chosen)
+        return inputs
 
     def _constants(self, dtype: tf.DType) -> dict[str, Any]:
         """The inputs that are bound; floats give way to the dtype of the data."""

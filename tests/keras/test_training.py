@@ -19,6 +19,11 @@ BITS = rng.integers(0, 2, (16, 3)).astype("float32")
 PIXELS = rng.integers(0, 3, (16, 4, 3))
 std = lossc.std
 
+
+def shares(units):
+    return keras.Sequential([flat(units), keras.layers.Activation("sigmoid")])
+
+
 CASES = {
     "mse": (lambda: std.mse.keras(), keras.losses.MeanSquaredError, lambda: flat(3), X, REAL),
     "mae": (lambda: std.mae.keras(), keras.losses.MeanAbsoluteError, lambda: flat(3), X, REAL),
@@ -57,6 +62,20 @@ CASES = {
         ).keras(),
         lambda: keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         lambda: image(3), IMAGES, PIXELS,
+    ),
+    "focal": (
+        lambda: std.binary_focal_crossentropy_from_logits.keras(gamma=1.5),
+        lambda: keras.losses.BinaryFocalCrossentropy(gamma=1.5, from_logits=True),
+        lambda: flat(3), X, BITS,
+    ),
+    "hinge": (lambda: std.hinge.keras(), keras.losses.Hinge, lambda: flat(3), X, BITS),
+    "pixels_ignored": (
+        lambda: std.sparse_categorical_crossentropy_from_logits.keras(ignore_class=2),
+        lambda: keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=2),
+        lambda: image(3), IMAGES, PIXELS,
+    ),
+    "dice": (
+        lambda: std.dice.keras(), keras.losses.Dice, lambda: shares(3), X, BITS,
     ),
 }  # fmt: skip
 
