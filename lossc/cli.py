@@ -31,10 +31,10 @@ COMMANDS = {
     "accuracy": ("accuracy", "bits of error of value and gradient, in each dtype"),
     "audit": ("audit", "claims proved or refuted, hazards, kinks, batches"),
     "diff": ("diff", "whether two losses mean the same, and how they differ"),
+    "verify": ("verify", "an input on which a Python implementation and a formula disagree"),
     "list": ("library", "the losses of the standard library"),
     "explain": ("explain", "a diagnostic, with a wrong and a right example"),
 }
-LATER = ("verify")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,9 +62,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(given: list[str], terminal: Terminal) -> int:
     """Parse the arguments and run the command."""
     name = next((text for text in given if not text.startswith("-")), "")
-    if name in LATER:
-        message = f"lossc {name} is not part of this version yet"
-        raise LosscError(Diagnostic("E0802", message, help=f"there are: {', '.join(COMMANDS)}"))
     args, rest = _parser(name).parse_known_args(_joined(given))
     if args.command is None:
         _parser("").print_help()
@@ -117,7 +114,7 @@ def _parser(name: str) -> ArgumentParser:
 
 def _check_command(name: str) -> None:
     if name and name not in COMMANDS:
-        near = get_close_matches(name, [*COMMANDS, *LATER], 1)
+        near = get_close_matches(name, COMMANDS, 1)
         help = f"did you mean `lossc {near[0]}`?" if near else f"there are: {', '.join(COMMANDS)}"
         raise usage_error(f"lossc has no command `{name}`", help=help)
 

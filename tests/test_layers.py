@@ -21,7 +21,13 @@ MAY_IMPORT = {
     "stdlib": {"dsl", "stdlib"},
     "lossc": {"dsl", "compiler", "stdlib", "lossc"},
 }
-TENSORFLOW = ("lossc.compiler.emit.", "lossc.runtime", "lossc.keras", "lossc.commands.hlo")
+TENSORFLOW = (
+    "lossc.compiler.emit.",
+    "lossc.runtime",
+    "lossc.keras",
+    "lossc.commands.hlo",
+    "lossc.foreign",
+)
 
 
 def sources() -> dict[str, Path]:

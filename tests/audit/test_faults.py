@@ -40,7 +40,7 @@ FAULTS = [
     ("segmentation", "tversky", "beta * fp", "fp"),
     ("divergences", "kl_divergence", "xlogy(y, p)", "xlogy(p, y)"),
     ("contrastive", "info_nce", "logsumexp[j]", "logsumexp[j if j != i]"),
-    ("contrastive", "info_nce", "v[j, dim]", "v[i, dim]"),
+    ("contrastive", "info_nce", "v[j, dim]", "u[j, dim]"),
     ("distributions", "poisson", "rate - xlogy", "rate + xlogy"),
     ("distributions", "gaussian_nll", "max(var, eps)", "min(var, eps)"),
 ]

@@ -50,7 +50,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 def test_the_table_is_read() -> None:
-    assert len(SCHEMAS) == 28
+    assert len(SCHEMAS) == 33
     assert SCHEMAS["eval"] == ({"loss", "value"}, {"grad", "per_sample"})
 
 
@@ -127,6 +127,28 @@ def test_audit(run: Any) -> None:
         for value in values:
             conforms(value, name)
     assert found["ok"] is loss["ok"] is False
+
+
+def test_diff(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "twice.loss").write_text("loss first(y, yhat) = 2 * mean((y - yhat)^2)\n")
+    found = run("diff", "two.loss", "twice.loss")
+    conforms(found, "diff")
+    assert found["lost"] == ["second"]
+    for loss in found["losses"]:
+        conforms(loss, "diff loss")
+        assert loss["differences"]
+        for difference in loss["differences"]:
+            conforms(difference, "diff difference")
+
+
+def test_verify(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "written_wrong.py").write_text("def first(y, yhat): return abs(y - yhat).mean()\n")
+    words = ["written_wrong:first", "--against", "two.loss#first", "--points", "4"]
+    found = run("verify", *words)
+    conforms(found, "verify")
+    assert found["disagreements"]
+    for disagreement in found["disagreements"]:
+        conforms(disagreement, "verify disagreement")
 
 
 def test_list(run: Any) -> None:
