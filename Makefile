@@ -12,7 +12,7 @@ export TF_ENABLE_ONEDNN_OPTS ?= 0
 export KERAS_BACKEND := tensorflow
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench docs wheel clean
+.PHONY: help demo test lint types bench accuracy docs wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench: $(READY) ## measure import, check, compile, call and gradient times
 	@$(BIN)/python bench/bench.py
 	@$(BIN)/python bench/gradients.py
 	@$(BIN)/python bench/derive.py
+
+accuracy: $(READY) ## measure bits of error beside Keras's, and write docs/accuracy.md (an hour)
+	@$(BIN)/python bench/accuracy.py
 
 docs: $(READY) ## write the generated pages anew, check every example, build docs/_build/
 	@$(BIN)/python docs/generate.py

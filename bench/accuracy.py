@@ -100,7 +100,7 @@ def find(name: str) -> Any:
 def measured(name: str, points: int, seconds: float) -> Found:
     """One loss, and Keras's where there is one, at the same points."""
     from lossc.accuracy import ENGINES, engine
-    from lossc.compiler.accuracy.run import measure
+    from lossc.compiler.accuracy.run import Plan, measure
 
     loss = find(name)
 
@@ -111,10 +111,8 @@ def measured(name: str, points: int, seconds: float) -> Found:
         return {**own, **({"keras": keras_engine(name, subject)} if name in KERAS else {})}
 
     try:
-        report = measure(
-            loss._checked, engines, points, 0, [FORMAT], seconds, vary=name not in KERAS,
-            with_ranges=False,
-        )  # fmt: skip
+        plan = Plan(points, 0, [FORMAT], seconds, vary=name not in KERAS, ranges=False)
+        report = measure(loss._checked, engines, plan)
     except Exception as error:
         return Found(name, error=f"{type(error).__name__}: {str(error).splitlines()[0][:120]}")
     return Found(name, report.rows)

@@ -10,7 +10,7 @@ import numpy as np
 from lossc.compiler.accuracy.batches import Batch
 from lossc.compiler.accuracy.floats import FORMATS, Format
 from lossc.compiler.accuracy.report import AccuracyReport
-from lossc.compiler.accuracy.run import Engine, measure
+from lossc.compiler.accuracy.run import Engine, Plan, measure
 from lossc.compiler.accuracy.truth import Subject
 from lossc.compiler.check import Checked
 from lossc.dsl.diagnostics import ArgumentError, Diagnostic
@@ -21,16 +21,15 @@ ENGINES = {"xla": True, "eager": False}
 
 
 def accuracy(
-    checked: Checked, points: int = 200, seed: int = 0, formats: Sequence[str] = tuple(FORMATS),
-    engines: Sequence[str] = tuple(ENGINES), seconds: float = float("inf"),
+    checked: Checked, plan: Plan, engines: Sequence[str] = tuple(ENGINES),
     progress: Callable[[str], None] = lambda text: None,
 ) -> AccuracyReport:  # fmt: skip
-    """Measure a loss over so many points of its domains."""
+    """Measure a loss over points of its domains."""
 
     def runs(subject: Subject) -> Mapping[str, Engine]:
         return {name: engine(Loss(checked, ENGINES[name]), subject) for name in engines}
 
-    return measure(checked, runs, points, seed, formats, seconds, progress)
+    return measure(checked, runs, plan, progress)
 
 
 def formats_named(names: str | Iterable[str] | None) -> tuple[str, ...]:

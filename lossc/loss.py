@@ -309,9 +309,11 @@ class Loss:
         `dtypes` named. Points that do not fit into `seconds` for each are left out, and the report
         says so. Errors above the bar raise nothing: see `ok` and str() of the report.
         """
+        from lossc.compiler.accuracy.run import Plan
+
         from .accuracy import accuracy, formats_named
 
-        return accuracy(self._checked, points, seed, formats_named(dtypes), seconds=seconds)
+        return accuracy(self._checked, Plan(points, seed, formats_named(dtypes), seconds))
 
     def keras(
         self, *, reduction: str | None = "auto", name: str | None = None, dtype: Any = None,

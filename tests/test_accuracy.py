@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,7 +22,7 @@ from lossc.compiler import domains as dom
 from lossc.compiler.accuracy.batches import Batch, Batches
 from lossc.compiler.accuracy.floats import FORMATS, Format
 from lossc.compiler.accuracy.report import AccuracyReport
-from lossc.compiler.accuracy.run import Engine, measure
+from lossc.compiler.accuracy.run import Engine, Plan, measure
 from lossc.compiler.accuracy.sampling import FLOATS, FloatSampler
 from lossc.compiler.accuracy.truth import Subject
 from lossc.compiler.gradcheck.sampling import EDGE, MILD, ZERO
@@ -230,7 +231,7 @@ def test_some_points_lie_on_kinks_and_some_inputs_are_close() -> None:
 def run(text: str, engine: Engine, points: int = 40) -> AccuracyReport:
     """A measurement of results that are given."""
     checked = lossc.compile(text)._checked
-    return measure(checked, lambda subject: {"own": engine}, points, 0, ["float32"])
+    return measure(checked, lambda subject: {"own": engine}, Plan(points, formats=["float32"]))
 
 
 def by_hand(function: Any, *slopes: Any) -> Engine:
@@ -310,8 +311,33 @@ def test_a_stable_form_leaves_no_excuse() -> None:
     assert report.rows[0].figures.worst > 20
 
 
+def apart(text: str, of: str, **inputs: list[float]) -> bool:
+    """Whether the only sample of a batch is listed apart."""
+    checked = lossc.compile(text)._checked
+    subject = Subject(checked, tuple(checked.inputs))
+    (batch,) = batches(text, points=1)
+    arrays = {n: np.array([mp.mpf(x) for x in xs], dtype=object) for n, xs in inputs.items()}
+    truth = subject.truth(replace(batch, arrays={**batch.arrays, **arrays}), FLOAT32)
+    return bool(truth[of].cancels[0])
+
+
+def test_sums_of_a_derivative_are_no_excuse_where_it_is_not_sensitive() -> None:
+    """y^2 / (1 + y^2) has no difference; the rule of the quotient makes one."""
+    assert not apart("mean(y^2 / (1 + y^2))", "y", y=[1e6])
+    assert not apart("mean(y^2 / (1 + y^2))", "", y=[1e6])
+    assert apart("mean(exp(y) - 3 * exp(yhat))", "", y=[math.log(3)], yhat=[0.0])
+
+
+def test_gradients_next_to_a_kink_are_listed_apart() -> None:
+    text = "mean(max(1 - y, 1 - yhat))"
+    assert apart(text, "y", y=[1e-12], yhat=[2e-12])
+    assert not apart(text, "", y=[1e-12], yhat=[2e-12])
+    assert not apart(text, "y", y=[0.25], yhat=[0.5])
+    assert not apart("mean(abs(y - yhat))", "y", y=[1.0], yhat=[1.0 + 2**-23])
+
+
 @pytest.mark.parametrize("text", ["mean((y - yhat)^2) where y, yhat in [-1e15, 1e15]",
-                                  LOSSES["labels"]])  # fmt: skip
+                                  "mean(softplus(y) + exp(-yhat^2))"])  # fmt: skip
 def test_compiled_losses_are_measured(text: str) -> None:
     report = lossc.compile(text).accuracy(40, dtypes="float32")
     assert report.ok, str(report)

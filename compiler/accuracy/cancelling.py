@@ -1,53 +1,90 @@
-"""Where sums cancel: terms of unlike sign, of which little is left."""
+"""Where rounding alone decides: sums that cancel, and numbers that are all but equal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from mpmath import mp
 
-from ..arithmetic import Value, as_number
+from ..arithmetic import Places, Value, as_number
+from ..gradcheck.kinks import COMPARISONS
 from ..interpret import Code, Compiler, Machine
-from ..ir import Access, Apply, Const, Expr, Position, Reduce, Size
+from ..ir import Access, Along, Apply, Const, Expr, Position, Reduce, Size
 
 LEFT = 8  # a sum cancels if its largest term is more than so many times as large
+TIED = 4  # last places, by which numbers differ that are all but equal
+ORDERED = ("max", "min", "argmax", "argmin", "sort", "rank", "argsort")
 
 
 class Watch(Compiler):
-    """Terms as functions that note whether a sum cancels.
+    """Terms as functions that note what happens when they are evaluated.
 
-    With `digits`, such a sum is moved by as much as the rounding of its largest term to so many
-    bits can move it. Differences of inputs do not count, for they lose nothing.
+    `cancelled` tells of sums that cancel, `tied` of comparisons that rounding to `digits` bits may
+    turn round. With `move`, sums that cancel are moved by as much as rounding their largest term
+    can move them. Differences of inputs do not count, for they lose nothing.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.cancelled = False
-        self.digits: int | None = None
+        self.cancelled = self.tied = self.move = False
+        self.digits = 0
+
+    def clear(self, digits: int, move: bool) -> None:
+        """Forget what was noted."""
+        self.cancelled = self.tied = False
+        self.digits, self.move = digits, move
 
     def _build(self, term: Expr) -> Code:
         code = super()._build(term)
         match term:
             case Apply(op="add" | "sub", args=args) if not all(map(_is_exact, args)):
-                parts = [self.functions[a] for a in args]
-                return lambda machine: self._noted(code(machine), [p(machine) for p in parts])
-            case Reduce(op="sum" | "mean", indices=indices):
+                return self._watched(code, self._arguments(args), self._sum)
+            case Apply(op=op, args=args) if op in (*COMPARISONS, *ORDERED):
+                if not all(map(_is_exact, args)):
+                    return self._watched(code, self._arguments(args), self._order)
+            case Reduce(op="sum" | "mean" as op, indices=indices):
                 places = self._places(indices, *(self.functions[p] for p in term.parts))
-
-                def value(machine: Machine) -> Value:
-                    terms = [as_number(v) for _, v in places(machine)]
-                    scale = len(terms) if term.op == "mean" else 1
-                    return self._noted(code(machine), [t / scale for t in terms])
-
-                return value
+                mean = op == "mean"
+                return self._watched(code, lambda machine: _terms(places(machine), mean), self._sum)
+            case Reduce(op=op, body=body, indices=indices) if op in ORDERED:
+                if not _is_exact(body):
+                    places = self._places(indices, *(self.functions[p] for p in term.parts))
+                    return self._watched(code, lambda m: _terms(places(m), False), self._order)
+            case Along(op=op, body=body, index=index) if op in ORDERED and not _is_exact(body):
+                inner = [self.functions[p] for p in term.parts if p != term.at]
+                places = self._places((index,), *inner)
+                return self._watched(code, lambda m: _terms(places(m), False), self._order)
         return code
 
-    def _noted(self, total: Value, terms: Sequence[Value]) -> Value:
-        largest = max((abs(as_number(t)) for t in terms), default=0)
+    def _arguments(self, args: Sequence[Expr]) -> Callable[[Machine], list[Value]]:
+        parts = [self.functions[a] for a in args]
+        return lambda machine: [as_number(part(machine)) for part in parts]
+
+    def _watched(
+        self, code: Code, terms: Callable[[Machine], list[Value]],
+        note: Callable[[Value, list[Value]], Value],
+    ) -> Code:  # fmt: skip
+        return lambda machine: note(code(machine), terms(machine))
+
+    def _sum(self, total: Value, terms: list[Value]) -> Value:
+        largest = max(map(abs, terms), default=0)
         if not mp.isfinite(largest) or largest <= LEFT * abs(as_number(total)):
             return total
         self.cancelled = True
-        return total if self.digits is None else total + mp.ldexp(largest, -self.digits)
+        return total + mp.ldexp(largest, -self.digits) if self.move else total
+
+    def _order(self, result: Value, terms: list[Value]) -> Value:
+        ordered = sorted(t for t in terms if mp.isfinite(t))
+        for a, b in pairwise(ordered):
+            if 0 < b - a <= mp.ldexp(TIED * max(abs(a), abs(b)), -self.digits):
+                self.tied = True
+        return result
+
+
+def _terms(places: Places, mean: bool) -> list[Value]:
+    terms = [as_number(v) for _, v in places]
+    return [t / len(terms) for t in terms] if mean else terms
 
 
 def _is_exact(term: Expr) -> bool:

@@ -27,26 +27,37 @@ Engine = Callable[[Batch, Format], Results]
 Progress = Callable[[str], None]
 
 
-def measure(
-    checked: Checked, engines: Callable[[Subject], Mapping[str, Engine]], points: int = 200,
-    seed: int = 0, formats: Sequence[str] = tuple(FORMATS), seconds: float = float("inf"),
-    progress: Progress = lambda text: None, vary: bool = True, with_ranges: bool = True,
-) -> AccuracyReport:  # fmt: skip
-    """The errors of a loss over so many points of its domains, for each engine and format.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured: so many points in each format.
 
-    Points that do not fit into `seconds` for each format are left out, and the report says so.
-    Unless `vary` is on, params keep their defaults.
+    Points that do not fit into `seconds` for a format are left out. With `vary`, some points have
+    other params than the defaults; with `ranges`, it is found where results overflow.
     """
+
+    points: int = 200
+    seed: int = 0
+    formats: Sequence[str] = tuple(FORMATS)
+    seconds: float = float("inf")
+    vary: bool = True
+    ranges: bool = True
+
+
+def measure(
+    checked: Checked, engines: Callable[[Subject], Mapping[str, Engine]], plan: Plan,
+    progress: Progress = lambda text: None,
+) -> AccuracyReport:  # fmt: skip
+    """The errors of a loss over points of its domains, for each engine and format."""
     wrt = tuple(t.name for t in checked.program.inputs if t.kind == REAL)
-    run = _Measurement(Subject(checked, wrt), points, seed, seconds, progress, vary)
+    run = _Measurement(Subject(checked, wrt), plan, progress)
     with mp.workprec(BITS):
-        for name in formats:
+        for name in plan.formats:
             found = engines(run.subject)
             run.measure(FORMATS[name], found)
-            if with_ranges:
+            if plan.ranges:
                 run.find_ranges(FORMATS[name], found)
     rows, ranges, notes = tuple(run.rows), tuple(run.ranges), tuple(run.notes)
-    return AccuracyReport(checked.name, points, rows, ranges, notes)
+    return AccuracyReport(checked.name, plan.points, rows, ranges, notes)
 
 
 @dataclass
@@ -54,11 +65,8 @@ class _Measurement:
     """One run over the points."""
 
     subject: Subject
-    points: int
-    seed: int
-    seconds: float
+    plan: Plan
     progress: Progress
-    vary: bool
     rows: list[Row] = field(default_factory=list)
     ranges: list[Range] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -66,7 +74,7 @@ class _Measurement:
     def measure(self, format: Format, engines: Mapping[str, Engine]) -> None:
         """Find the errors in one format."""
         tallies = {(e, of): _Tallies() for e in engines for of in ("", *self.subject.wrt)}
-        clock = Clock(self.seconds)
+        clock = Clock(self.plan.seconds)
         try:
             for k, batch in enumerate(self.batches(format)):
                 self.progress(f"{self.subject.checked.name}, {format.name}: {k + 1}")
@@ -98,7 +106,8 @@ class _Measurement:
         separated = self.subject.separated
         lead = separated.axes[0].axis if separated is not None else None
         checked = self.subject.checked
-        return Batches(checked, checked.program, format, self.points, self.seed, lead, self.vary)
+        plan = self.plan
+        return Batches(checked, checked.program, format, plan.points, plan.seed, lead, plan.vary)
 
     def compare(
         self, tallies: _Tallies, batch: Batch, format: Format, of: str, got: Array, truth: Truth

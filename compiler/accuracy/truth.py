@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from random import Random
 
 import numpy as np
 from mpmath import mp
@@ -13,18 +14,21 @@ from ..arithmetic import Value
 from ..check import Checked
 from ..exact import Accuracy, Exact, Place, evaluate
 from ..interpret import Compiler, Machine
-from ..ir import Index, Program, Size, postorder
+from ..ir import REAL, Index, Program, Size, postorder
 from ..passes.differentiate import differentiate, total
 from ..pipeline import Numerics
 from ..separate import separate
 from .batches import Array, Batch
-from .cancelling import Watch
+from .cancelling import LEFT, Watch
 from .floats import FLOAT32, Format
 
 TEXT_BITS, STABLE_BITS = 1 << 11, 1 << 12  # the most for the text as written, and rewritten
 SPARE = 20  # bits beyond those of the format
 BELOW = 40  # powers of 2 below the smallest normal number, from where a value is 0
 WATCHED_BITS = 160
+MOVED = 4  # last places, by which a result is moved if it rests on a sum that cancels
+NEARER = 3  # last places, by which inputs are changed
+BESIDE = 3  # points beside a point, at which a gradient is seen to be sensitive or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +73,10 @@ class Subject:
         numerics = Numerics(self.checked.domains)
         whole = total(self.checked.program)
         stable = numerics.stable(whole)
-        forms = {"": _Forms(self.program, numerics.stable(self.program))}
+        forms = {"": _Forms(self.program, numerics.stable(self.program), True)}
         for name in self.wrt:
             slopes = numerics.stable(differentiate(stable, name))
-            forms[name] = _Forms(differentiate(whole, name), slopes)
+            forms[name] = _Forms(differentiate(whole, name), slopes, False)
         return forms
 
     def truth(
@@ -91,6 +95,7 @@ class _Forms:
 
     written: Program
     stable: Program
+    is_value: bool
 
     @cached_property
     def compilers(self) -> tuple[Compiler, Compiler, Watch]:
@@ -123,17 +128,31 @@ class _Forms:
         return found
 
     def _cancels(self, batch: Batch, places: list[Place], digits: int) -> bool:
-        """Whether rounding the terms of sums that cancel moves a vector by its last place."""
+        """Whether rounding decides: it moves sums that cancel, and the result by some last places.
+
+        A gradient must be sensitive to its inputs too, for a derivative has sums that no author
+        wrote; and one that a comparison decides may rest on numbers that are all but equal.
+        """
         watch = self.compilers[2]
-        watch.cancelled, watch.digits = False, None
+        watch.clear(digits, move=False)
         plain = self._stable(batch, places)
+        if not self.is_value and watch.tied:
+            return True
         if not watch.cancelled:
             return False
-        watch.digits = digits
-        moved = self._stable(batch, places)
-        sizes = [abs(x) for x in plain if mp.isfinite(x)]
-        unit = mp.ldexp(max(sizes, default=mp.mpf(0)), -digits)
-        return any(not abs(a - b) <= unit for a, b in zip(plain, moved, strict=True) if a != b)
+        watch.clear(digits, move=True)
+        if not _is_moved(plain, self._stable(batch, places), MOVED, digits):
+            return False
+        watch.clear(digits, move=False)
+        return self.is_value or self._is_sensitive(batch, places, plain, digits)
+
+    def _is_sensitive(
+        self, batch: Batch, places: list[Place], plain: list[Value], digits: int
+    ) -> bool:
+        """Whether a change of the inputs in their last places is magnified in the result."""
+        beside = (_beside(batch, self.stable, digits, k) for k in range(BESIDE))
+        moved = (self._stable(b, places) for b in beside)
+        return any(_is_moved(plain, m, LEFT * NEARER, digits) for m in moved)
 
     def _stable(self, batch: Batch, places: list[Place]) -> list[Value]:
         """The rewritten form at some places."""
@@ -141,3 +160,23 @@ class _Forms:
         axes: tuple[Index, ...] = self.stable.axes
         envs = [dict(zip(axes, place, strict=True)) for place in places]
         return [machine.run(self.stable.value, env) for env in envs]
+
+
+def _is_moved(a: list[Value], b: list[Value], units: int, bits: int) -> bool:
+    """Whether two vectors differ by more than so many units, of which the largest has 2 ** bits."""
+    sizes = [abs(x) for x in a if mp.isfinite(x)]
+    most = mp.ldexp(units * max(sizes, default=mp.mpf(0)), -bits)
+    return any(not abs(x - y) <= most for x, y in zip(a, b, strict=True) if x != y)
+
+
+def _beside(batch: Batch, program: Program, digits: int, seed: int) -> Batch:
+    """A batch whose real numbers are nearer to 0 by some last places, each by its own share."""
+    rng = Random(seed)
+    arrays = dict(batch.arrays)
+    for tensor in (*program.inputs, *program.params):
+        if tensor.kind == REAL:
+            array = arrays[tensor.name].copy()
+            for place in np.ndindex(array.shape):
+                array[place] *= 1 - mp.ldexp(rng.randint(0, NEARER), -digits)
+            arrays[tensor.name] = array
+    return replace(batch, arrays=arrays)

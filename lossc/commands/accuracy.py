@@ -73,11 +73,10 @@ def run(args: Namespace, terminal: Terminal) -> int:
 
 def _measure(checked: Checked, args: Namespace) -> AccuracyReport:
     from lossc.accuracy import accuracy
+    from lossc.compiler.accuracy.run import Plan
 
-    dtypes = args.dtype or DTYPES
-    report = accuracy(
-        checked, args.points, args.seed, dtypes, seconds=args.seconds, progress=show_progress
-    )
+    plan = Plan(args.points, args.seed, args.dtype or DTYPES, args.seconds)
+    report = accuracy(checked, plan, progress=show_progress)
     clear_progress()
     return report
 
