@@ -24,7 +24,7 @@ from ..ir import (
 )
 from .enclose import Box, enclose
 from .goal import Goal
-from .interval import INF, NONNEGATIVE, Interval
+from .interval import ANY, INF, NONNEGATIVE, Interval
 from .prove import is_instance
 from .scalars import scalar
 from .tidy import build, negated, tidied
@@ -61,7 +61,7 @@ class _Maker:
             case Apply():
                 return self.rebuilt(term) if not _has_axes(term) else None
             case Access(slots=()):
-                self.intervals.setdefault(term.tensor.name, self.box[term.tensor.name])
+                self.intervals.setdefault(term.tensor.name, self.box.get(term.tensor.name, ANY))
                 return term
             case Access() | Reduce() | Along() | Size() | Position():
                 return self.opaque(term)

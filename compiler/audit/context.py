@@ -92,10 +92,15 @@ class Context:
     def whole(self, term: Expr) -> Expr | None:
         """A term with axes of any length but the batch's; None where that has no form."""
         lengths = {self.lead: 1} if self.lead is not None else {}
+        writer = Writer({a: n for a, n in lengths.items() if a is not None})
         try:
-            return tidy(Writer({a: n for a, n in lengths.items() if a is not None}).write(term))
+            found = tidy(writer.write(term))
         except NotWritten:
             return None
+        known = {e: self.whole_box[t.name] for e, (t, _) in writer.elements.items()
+                 if t.name in self.whole_box}  # fmt: skip
+        self.whole_box.update(known)
+        return found
 
     @cached_property
     def whole_box(self) -> dict[str, Interval]:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from lossc.dsl.primitives import PRIMITIVES
 
 from ..ir import Access, Along, Apply, Expr, Reduce, Select, postorder
+from .corners import corner_hull
 from .enclose import Box, Known, Tape
 from .interval import ANY, Interval
 from .tidy import value_of
@@ -45,6 +46,7 @@ class Shape(NamedTuple):
         return Shape(*(a and b for a, b in zip(self, other, strict=True)))
 
 
+SUMS = frozenset(("add", "sub", "neg"))
 CONSTANT, UNKNOWN = Shape(True, True, True, True), Shape()
 VARIABLE = Shape(True, True, True, False)
 
@@ -53,7 +55,7 @@ class Shapes:
     """The shapes of a term and its parts in some tensors, over a box."""
 
     def __init__(self, term: Expr, subjects: frozenset[str], box: Box) -> None:
-        self.subjects = subjects
+        self.subjects, self.box = subjects, box
         order = postorder(term)
         self.known: dict[Expr, Known] = dict(zip(order, Tape(*order).run(box), strict=True))
         self.shapes: dict[Expr, Shape] = {}
@@ -63,7 +65,11 @@ class Shapes:
     def interval(self, term: Expr) -> Interval:
         """The interval that a number lies in."""
         found = self.known[term]
-        return found if isinstance(found, Interval) else ANY
+        if not isinstance(found, Interval):
+            return ANY
+        if found.low < 0 < found.high and isinstance(term, Apply) and term.op in SUMS:
+            return found.meet(corner_hull(term, self.box))
+        return found
 
     def of(self, term: Expr) -> Shape:
         """The shape of a part."""
@@ -267,5 +273,5 @@ class _Held(Shapes):
     """The shapes of a primitive in one argument, taken for a variable."""
 
     def __init__(self, base: Shapes, argument: Expr) -> None:
-        self.subjects, self.known = base.subjects, base.known
+        self.subjects, self.known, self.box = base.subjects, base.known, base.box
         self.shapes = {**base.shapes, argument: VARIABLE}

@@ -21,6 +21,11 @@ class NoDegree(Exception):
 
 def is_invariant(term: Expr, names: frozenset[str], word: str) -> bool:
     """Whether a term stays as it is when all those tensors are shifted, or scaled, alike."""
+    return degrees(term, names, word)[term] == ZERO
+
+
+def degrees(term: Expr, names: frozenset[str], word: str) -> dict[Expr, Expr | None]:
+    """The degree of a term and of each part; None for what moves in no simple way."""
     rule = _shift if word == SHIFT else _scale
     done: dict[Expr, Expr | None] = {}
     for t in postorder(term):
@@ -28,7 +33,7 @@ def is_invariant(term: Expr, names: frozenset[str], word: str) -> bool:
             done[t] = rule(t, {p: _known(done[p]) for p in t.parts if done[p] is not None}, names)
         except (NoDegree, KeyError):
             done[t] = None
-    return done[term] == ZERO
+    return done
 
 
 def _known(degree: Expr | None) -> Expr:

@@ -21,6 +21,7 @@ from ..prove import EXACT, RULES, Prover
 from ..scalars import open_places, scalar
 from ..search import number_at_values
 from ..statements import NotStated
+from ..steepness import steepness
 from ..tidy import ZERO, build, number
 from ..verdict import Verdict, proved
 
@@ -225,6 +226,14 @@ def lipschitz(context: Context, claim: ast.Claim) -> Verdict:
     subjects = _names(context, claim)
     value = context.checked.program.value
     bound = context.statements.term(claim.expr)
+    whole = context.whole(value)
+    if whole is not None:
+        steep = steepness(whole, frozenset(subjects), context.whole_box)
+        limit = context.whole(bound)
+        if steep is not None and limit is not None and not steep.free:
+            how = context.prove_whole(build("sub", limit, steep))
+            if how is not None:
+                return proved(RULES)
 
     def prove(frame: Frame, case: Case) -> str | None:
         pair = Pair(frame, case, subjects, value)
