@@ -43,6 +43,7 @@ from ..ir import (
     reduce,
     substitute,
 )  # fmt: skip
+from .finite import above_infinity, passed
 from .simplify import ONE, ZERO, chosen, minus, over, plus, times
 from .slopes import read_lazily, slope
 
@@ -192,12 +193,10 @@ class _Backward:
     def visit(self, term: Expr, adjoint: Expr) -> None:
         """Pass a term's adjoint on to its parts."""
         match term:
-            case Apply(op="stop_gradient"):
-                return
             case Apply():
                 for k, arg in enumerate(term.args):
                     if self.active[arg]:
-                        self.add(arg, times(adjoint, slope(term, k)), term.free)
+                        self.add(arg, passed(adjoint, slope(term, k)), term.free)
             case Select():
                 c = term.condition
                 self.add(term.then, chosen(c, adjoint, ZERO), term.free)
@@ -213,7 +212,7 @@ class _Backward:
             return
         opened = {b: self.fresh(b.range, b.name) for b in term.indices}
         body, kept = self.opened(term.body, term.filter, opened)
-        part = times(adjoint, self.reduction_slope(term, body, kept, opened))
+        part = passed(adjoint, self.reduction_slope(term, body, kept, opened))
         if kept is not None:
             part = chosen(kept, part, ZERO)
         self.add(body, part, term.free | frozenset(opened.values()))
@@ -248,6 +247,7 @@ class _Backward:
             "center": lambda: again("mean", body),
             "ties": lambda: again("count", apply("eq", (body, term))),
             "others": lambda: self.others(body, kept, opened),
+            "finite": lambda: above_infinity(term, body),
         }
         return read_lazily(REDUCTIONS[term.op].slope, makers)
 
@@ -296,8 +296,9 @@ class _Backward:
             "t": lambda: term.at,
             "i": lambda: Position(here),
             "place": place,
+            "finite": lambda: above_infinity(term, body),
         }
-        part = times(adjoint, read_lazily(ALONG[term.op].slope, makers))
+        part = passed(adjoint, read_lazily(ALONG[term.op].slope, makers))
         if kept is not None:
             part = chosen(kept, part, ZERO)
         self.add(body, part, term.free | {here})

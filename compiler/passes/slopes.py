@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from functools import cache
 
 from lossc.dsl import ast
@@ -53,11 +54,15 @@ def _parsed(text: str) -> ast.Expr:
 
 
 def _power(x: Expr, y: Expr) -> Expr:
-    """`y * x^(y - 1)`, which is 0 for y = 0 whatever x is."""
+    """`y * x^(y - 1)`; 0 for y = 0 whatever x is, and 0 at x = 0 where it would be infinite."""
     lower = apply("sub", (y, ONE))
-    if isinstance(y, Const):
-        return ZERO if y == ZERO else times(y, x if lower == ONE else apply("pow", (x, lower)))
-    return chosen(apply("ne", (y, ZERO)), times(y, apply("pow", (x, lower))), ZERO)
+    if y in (ZERO, ONE):
+        return y
+    slope = times(y, x if lower == ONE else apply("pow", (x, lower)))
+    inside = apply("ne", (x, ZERO))
+    if isinstance(y, Const) and isinstance(y.value, Fraction):
+        return chosen(inside, slope, ZERO) if 0 < y.value < 1 else slope
+    return chosen(apply("or", (inside, apply("ge", (y, ONE)))), slope, ZERO)
 
 
 def _share(term: Apply, k: int) -> Expr:
