@@ -400,6 +400,11 @@ def as_term(ratio: Ratio) -> Expr:
     return build("div", _polynomial_term(ratio.top), _polynomial_term(ratio.bottom))
 
 
+def as_sum(polynomial: Polynomial) -> Expr:
+    """The term of a polynomial, multiplied out."""
+    return _sum_term(polynomial)
+
+
 def _polynomial_term(polynomial: Polynomial) -> Expr:
     """A sum, its common factor outside."""
     if len(polynomial) < 2:

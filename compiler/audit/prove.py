@@ -45,6 +45,7 @@ from .goal import (
 )  # fmt: skip
 from .interval import INF, Interval
 from .normal import Normaliser, TooLarge, is_zero, normal
+from .tangents import tangent_sum
 from .tidy import COMMUTING, ONE, ZERO, build, negated, number, size_of, value_of
 
 DEPTH = 9
@@ -310,6 +311,14 @@ class Prover:
             return None
         return self.all([goal.with_term(term.body)], depth)
 
+    def by_tangents(self, goal: Goal, depth: int) -> str | None:
+        """A sum of logarithms over distributions, by their tangents."""
+        lower = tangent_sum(goal.term, goal.box, _is_summand)
+        if lower is None or goal.strict:
+            return None
+        how = self.all([goal.with_term(lower)], depth)
+        return hardest(RULES, how) if how else None
+
     def by_factors(self, goal: Goal, depth: int) -> str | None:
         """The normal form, its common factors outside."""
         plain = normal(goal.term, goal.positive)
@@ -335,6 +344,7 @@ RULES_FOR_AXES: tuple[Rule, ...] = (
     Prover.by_minorants,
     Prover.by_parts,
     Prover.by_reduction,
+    Prover.by_tangents,
 )
 ORDER = (EXACT, NORMAL_FORM, BOUNDS, RULES, SLOPE, STATIONARY, SYMPY, BOXES)
 

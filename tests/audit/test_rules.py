@@ -211,3 +211,24 @@ def test_steepness(body: str, bound: str | None) -> None:
     else:
         assert found is not None
         assert is_equal(found, term(bound))
+
+
+P = """loss f(y[batch, class], p[batch, class]) = mean[batch](sum[class]({}))
+where
+    y in simplex[class]
+    p in simplex[class]"""
+GIBBS = (
+    ("xlogy(y, y / p)", True),
+    ("xlogy(y, y) - xlogy(y, p)", True),
+    ("-xlogy(y, p / y)", True),
+    ("xlogy(y, 2 * y / (y + p)) + xlogy(p, 2 * p / (y + p))", True),
+    ("xlogy(y, p / y)", False),
+    ("xlogy(y, y / (2 * p))", False),
+    ("xlogy(y, y / p^2)", False),
+)
+
+
+@pytest.mark.parametrize(("body", "expected"), GIBBS)
+def test_tangents_of_logarithms(body: str, expected: bool) -> None:
+    context, value = whole(P.format(body))
+    assert (context.prove_whole(value) is not None) is expected
