@@ -220,10 +220,11 @@ class _Run:
         }
         params = {n: self.param(point.arrays[n]) for n in self.given if n in point.arrays}
         try:
-            got = _as_numbers(self.implementation.value(inputs, params))
-            slopes = None
-            if not self.checked.program.axes:
-                slopes = self.implementation.gradients(inputs, params, self.wrt, self.mean)
+            with np.errstate(all="ignore"):
+                got = _as_numbers(self.implementation.value(inputs, params))
+                slopes = None
+                if not self.checked.program.axes:
+                    slopes = self.implementation.gradients(inputs, params, self.wrt, self.mean)
         except Exception as error:  # whatever the user's code raises is a finding
             self.note_raised(point, error, format)
             return

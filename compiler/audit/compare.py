@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ from .context import Context
 from .goal import Budget, OutOfBudget
 from .kinds.equality import same_value, translated
 from .normal import TooLarge
-from .regions import Seen, described
+from .regions import LEAST, Seen, described
 from .scalars import NotWritten
 from .statements import NotStated, replaced
 from .verdict import Verdict, unknown
@@ -57,6 +58,7 @@ CLOSE = mp.mpf(10) ** -40
 SURE = mp.mpf(10) ** -15
 LOOKED, LONGER = 40, 12  # points that tell where, with axes as short as can be, and longer ones
 SECONDS = 10.0
+ELEMENTS = 12  # of a gradient, at a point
 WRITTEN = (1, 2)  # digits after the dot of a witness, if they will do
 SHOWN = 12  # digits of numbers in reports
 
@@ -376,7 +378,7 @@ class Search:
         for least, count in ((1, LOOKED), (2, LONGER)):
             if len(found) < len(open_):
                 more = self.look(self.drawn(least, count))
-                apart = [of for of in more if any(s.differs for s in more[of])]
+                apart = [of for of in more if sum(s.differs for s in more[of]) >= LEAST]
                 found |= {of: self.said(of, more[of]) for of in apart if of not in found}
         found |= {of: self.said(of, first[of]) for of in open_ if of not in found}
         return tuple(found[of] for of in first if of in found)
@@ -436,17 +438,23 @@ class Search:
     def look(self, points: Iterator[Point] | Points) -> dict[str, list[Seen]]:
         """What is seen at some points, by what it is of."""
         found: dict[str, list[Seen]] = {of: [] for of in self.programs}
-        for k, point in enumerate(points):
-            if k > 2 and self.clock.is_out:
-                break
+        for point in points:
             self.looked += 1
             for of, programs in self.programs.items():
-                spots = places(point.arrays[of]) if of != "value" else iter([()])
-                for place in spots:
+                for place in self.elements(of, point):
+                    if found["value"] and self.clock.is_out:
+                        return found
                     seen = self.seen(programs, point, place)
                     if seen is not None:
                         found[of].append(seen)
         return found
+
+    def elements(self, of: str, point: Point) -> list[tuple[int, ...]]:
+        """The places that are looked at: of a large gradient some."""
+        if of == "value":
+            return [()]
+        found = list(places(point.arrays[of]))
+        return Random(f"{self.seed} {of} {point.label}").sample(found, min(len(found), ELEMENTS))
 
     def seen(
         self, programs: tuple[Program, Program], point: Point, place: tuple[int, ...]

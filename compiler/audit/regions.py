@@ -73,6 +73,8 @@ def _where(checked: Checked, terms: Sequence[Expr], seen: Sequence[Seen]) -> str
     """The region of the points that differ, in words."""
     apart = [s for s in seen if s.differs]
     count = f"{len(apart)} of {len(seen)} points"
+    if len(seen) < LEAST:
+        return ""
     if len(apart) == len(seen):
         return f" at all {len(seen)} points"
     if len(apart) < LEAST or len(seen) - len(apart) < LEAST:
@@ -246,6 +248,8 @@ class _How:
         ratio = self.same(ratios)
         if ratio is not None and not self.may_be_length(ratio):
             return self.times(ratio)
+        if len(ratios) < LEAST:
+            return None
         for name, sizes in self.scales.items():
             for power, text in ((1, name), (-1, f"1 / {name}")):
                 scaled = [r / s**power for r, s in zip(ratios, sizes, strict=True)]
@@ -255,8 +259,10 @@ class _How:
 
     def may_be_length(self, ratio: Value) -> bool:
         """Whether a ratio is the length of an axis at all points, or one over it."""
-        lengths = {n for s in self.apart for n in s.point.sizes.values()} - {1}
-        return any(abs(r - n) <= self.close * n for n in lengths for r in (ratio, 1 / ratio))
+        axes = self.apart[0].point.sizes
+        lengths = [{s.point.sizes.get(a, 0) for s in self.apart} for a in axes]
+        alike = {n for found in lengths if len(found) == 1 for n in found if n > 1}
+        return any(abs(r - n) <= self.close * n for n in alike for r in (ratio, 1 / ratio))
 
     @property
     def scales(self) -> dict[str, list[Value]]:

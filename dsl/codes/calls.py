@@ -120,7 +120,6 @@ KERAS: tuple[Code, ...] = (
 
 COMMANDS: tuple[Code, ...] = (
     Code("E0801", "a command used wrongly", "An argument, an option or its value does not fit."),
-    Code("E0802", "not part of this version", "The command, stage or method comes later."),
     Code("E0803", "an unknown code", "`lossc explain` takes the code of a diagnostic."),
     Code("E0804", "a file that cannot be written", "`lossc fmt` could not write the file back."),
     Code("E0899", "an internal error", "A mistake in lossc itself; please report it."),
