@@ -31,8 +31,9 @@ Progress = Callable[[str], None]
 class Plan:
     """What is measured: so many points in each format.
 
-    Points that do not fit into `seconds` for a format are left out. With `vary`, some points have
-    other params than the defaults; with `ranges`, it is found where results overflow.
+    Points whose true results are not found in `seconds` for a format are left out. With `vary`,
+    some points have other params than the defaults; with `ranges`, it is found where results
+    overflow.
     """
 
     points: int = 200
@@ -74,15 +75,17 @@ class _Measurement:
     def measure(self, format: Format, engines: Mapping[str, Engine]) -> None:
         """Find the errors in one format."""
         tallies = {(e, of): _Tallies() for e in engines for of in ("", *self.subject.wrt)}
-        clock = Clock(self.plan.seconds)
+        left, points = self.plan.seconds, 0
         try:
-            for k, batch in enumerate(self.batches(format)):
-                self.progress(f"{self.subject.checked.name}, {format.name}: {k + 1}")
-                clock.check()
+            for batch in self.batches(format):
+                self.progress(f"{self.subject.checked.name}, {format.name}: {points} points")
+                clock = Clock(left)
                 truth = self.subject.truth(batch, format, clock.check)
+                left -= clock.used
                 self.run(engines, batch, format, truth, tallies)
+                points += batch.samples or 1
         except OutOfTime:
-            self.notes.append(f"{format.name}: out of time after {k} points")
+            self.notes.append(f"{format.name}: out of time after {points} points")
         for (engine, of), tally in tallies.items():
             self.rows.append(tally.row(format.name, engine, of))
 
