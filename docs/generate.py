@@ -1,4 +1,4 @@
-"""Writes primitives.md, diagnostics.md and numerics.md from the tables of the project.
+"""Writes primitives.md, diagnostics.md, numerics.md and the tables of gradients.md.
 
 `python docs/generate.py` writes them; the tests compare them with what `pages()` gives.
 """
@@ -23,11 +23,49 @@ FAMILIES = {"E01": "Syntax", "E02": "Names and declarations", "E03": "Axes and i
 
 def pages() -> dict[str, str]:
     """The text of each generated page, by its file name."""
+    gradients = (HERE / "gradients.md").read_text("utf-8")
     return {
         "primitives.md": primitives(),
         "diagnostics.md": diagnostics(),
         "numerics.md": numerics(),
+        "gradients.md": replaced(gradients, "slopes", slopes()),
     }
+
+
+def replaced(page: str, name: str, text: str) -> str:
+    """A page with another text in one of its generated parts."""
+    before, start, rest = page.partition(f"<!-- {name}: ")
+    note, _, after = rest.partition("\n")
+    _, end, tail = after.partition("<!-- end -->")
+    assert start and end, name
+    return f"{before}{start}{note}\n\n{text}\n\n{end}{tail}"
+
+
+def slopes() -> str:
+    """The tables of slopes and kinks."""
+    parts = [
+        "`r` is the value, `x, y, z` are the arguments.",
+        table(("function", "slope in x, y, z", "where there is none"),
+              [slope_row(p) for p in PRIMITIVES.values() if p.slopes or p.kink]),
+        "For reductions `x` is the body at one of the places kept, `n` their number, `center` "
+        "their mean, `ties` the number of those at which the body is `r`, `others` the product of "
+        "all other places, and `finite` tells whether `r` is above -inf. Along an axis the slope "
+        "is that of the value at place `t` in the body at place `i`, whose place in ascending "
+        "order is `place`.",
+        table(("reduction", "slope", "where there is none"),
+              [(f"`{r.name}`", f"`{r.slope}`", r.kink) for r in REDUCTIONS.values() if r.slope]),
+        table(("along an axis", "slope", "where there is none"),
+              [(f"`{a.name}`", f"`{a.slope}`", a.kink) for a in ALONG.values() if a.slope]),
+    ]  # fmt: skip
+    return "\n\n".join(parts)
+
+
+def slope_row(p: Primitive) -> list[str]:
+    """The call, its slopes, and what holds at a kink."""
+    call = operator_row(p)[0] if p.symbol else f"`{p.name}({', '.join(ARGUMENTS[: p.arity])})`"
+    meant = {"clip": "those of `min(max(x, y), z)`", "min": "1 where it is the least, else 0",
+             "max": "1 where it is the largest, else 0"}  # fmt: skip
+    return [call, ", ".join(f"`{s}`" for s in p.slopes) or meant.get(p.name, ""), p.kink]
 
 
 def primitives() -> str:
