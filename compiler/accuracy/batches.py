@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from random import Random
 from typing import Any
@@ -26,7 +27,7 @@ CLOSE = "close"  # inputs of one shape that are equal or nearly so
 # Of ten samples: most are any floats; the rest are what data looks like, and corners.
 STYLES = (FLOATS, FLOATS, MILD, FLOATS, EDGE, FLOATS, FLOATS, CLOSE, MILD, FLOATS)
 VARIED = 4  # a batch in so many has other params than the defaults
-SIZES = (3,)  # of the axes, in turn
+SIZE = 3  # of the axes
 STEPS = 4  # powers of 2 of last places, by which close inputs differ
 CHUNK = 25  # the most samples of a batch
 KINKS = 12  # the most points at kinks
@@ -71,7 +72,7 @@ class Batches:
         if self.lead is None:
             yield from self.points(self.count)
             return
-        varied = self.count // VARIED if self.varies else 0
+        varied = self.count // VARIED if self.varied else 0
         for count, vary in ((self.count - varied, False), (varied, True)):
             points = self.points(count, vary)
             while chunk := [*islice(points, CHUNK)]:
@@ -85,22 +86,21 @@ class Batches:
             yield from kinks
             count -= len(kinks)
         for k in range(count):
-            if self.lead is None and self.varies and k % VARIED == VARIED - 1:
-                yield self.point(k, self.params(k, True), "varied")
+            if self.lead is None and self.varied and k % VARIED == VARIED - 1:
+                yield self.point(k, self.params(k, True))
             else:
-                yield self.point(k, params, "varied" if vary else "default")
+                yield self.point(k, params, vary)
 
-    def point(self, k: int, params: Mapping[str, Array], salt: str) -> Batch:
+    def point(self, k: int, params: Mapping[str, Array], vary: bool = False) -> Batch:
         """A point of its own."""
         style = STYLES[k % len(STYLES)]
-        sizes = self.sizes(SIZES[k % len(SIZES)])
-        sampler = self.sampler(f"{salt} {k}", sizes)
+        sampler = self.sampler(f"{vary} {k}")
         sampler.params |= params
         drawn = MILD if style == CLOSE else style
         arrays = {d.name: sampler.array(d, drawn) for d in self.checked.inputs.values()}
         if style == CLOSE:
             self.bring_together(arrays, sampler)
-        return Batch({**params, **arrays}, sizes, None)
+        return Batch({**params, **arrays}, self.sizes, None)
 
     def bring_together(self, arrays: dict[str, Array], sampler: FloatSampler) -> None:
         """Make real inputs of one shape equal or nearly so, where their domains allow."""
@@ -122,35 +122,27 @@ class Batches:
         return self.format.number(min(max(place, -self.format.count), self.format.count))
 
     def params(self, salt: int, vary: bool) -> dict[str, Array]:
-        """The params: their defaults, or others near them."""
-        sampler = self.sampler(f"params {salt}", self.sizes(SIZES[0]))
-        points = self.around(SIZES[0])
-        varied = {d.name for d in points.params} - self.checked.static if vary else frozenset()
-        arrays = sampler.draw_params(points.params, varied)
-        hidden = {
-            n: sampler._map(exact_array(v), sampler.rounded) for n, v in points.hidden.items()
-        }
-        return {**arrays, **hidden}
-
-    @property
-    def varies(self) -> bool:
-        """Whether there are params that get other values too."""
-        params = self.around(SIZES[0]).params
-        return self.vary and any(
-            d.tensor.kind == REAL and d.name not in self.checked.static for d in params
+        """The params: their defaults, or others near them; and the lists of functions called."""
+        drawn = self.sampler(f"params {salt}").draw_params(
+            self.around.params, self.varied if vary else ()
         )
+        return {**drawn, **{n: exact_array(v) for n, v in self.around.hidden.items()}}
+
+    @cached_property
+    def varied(self) -> frozenset[str]:
+        """The params that get other values too."""
+        real = {d.name for d in self.around.params if d.tensor.kind == REAL}
+        return frozenset(real - self.checked.static if self.vary else ())
 
     def kinks(self) -> Iterator[Batch]:
         """Points on kinks and beside them, rounded to the format."""
-        sizes = self.sizes(SIZES[0])
-        points = self.around(SIZES[0])
         params = self.params(0, False)
-        sampler = self.sampler("kinks", sizes)
+        sampler = self.sampler("kinks")
         sampler.params |= params
         for style in (ZERO, EDGE):
-            yield self.rounded(points.sample("", style, 0), params, sampler)
-        for point in points.kinks(points.sample("", MILD, 0)):
-            if all(mp.isfinite(x) for d in self.reals for x in point.arrays[d].flat):
+            yield self.rounded(self.around.sample("", style, 0), params, sampler)
+        for point in self.around.kinks(self.around.sample("", MILD, 0)):
+            if all(mp.isfinite(x) for n in self.reals for x in point.arrays[n].flat):
                 yield self.rounded(point, params, sampler)
 
     def rounded(self, point: Point, params: Mapping[str, Array], sampler: FloatSampler) -> Batch:
@@ -168,6 +160,7 @@ class Batches:
 
     @property
     def reals(self) -> list[str]:
+        """The real inputs."""
         return [d.name for d in self.checked.inputs.values() if d.tensor.kind == REAL]
 
     def joined(self, batches: list[Batch]) -> Batch:
@@ -178,21 +171,20 @@ class Batches:
         sizes = {**batches[0].sizes, self.lead: len(batches)}
         return Batch({**batches[0].arrays, **arrays}, sizes, len(batches))
 
-    def sizes(self, least: int) -> dict[Axis, int]:
+    @cached_property
+    def sizes(self) -> dict[Axis, int]:
         """The lengths of the axes: a point of a joined batch has one sample."""
-        if self.lead is not None:
-            least = SIZES[-1]
         known = lengths_of_params(self.checked, self.program)
         if self.lead is not None:
             known[self.lead] = 1
-        return smallest(self.program, known, least)
+        return smallest(self.program, known, SIZE)
 
-    def sampler(self, salt: str, sizes: Mapping[Axis, int]) -> FloatSampler:
+    @cached_property
+    def around(self) -> Points:
+        """The points of a gradient check, which know kinks."""
+        return Points(self.checked, self.program, self.sizes, self.sizes, self.seed)
+
+    def sampler(self, salt: str) -> FloatSampler:
         """A sampler of its own random numbers."""
         rng = Random(f"{self.seed} {salt} {self.checked.name}")
-        return FloatSampler(rng, sizes, format=self.format)
-
-    def around(self, least: int) -> Points:
-        """The points of a gradient check, which know kinks."""
-        sizes = self.sizes(least)
-        return Points(self.checked, self.program, sizes, sizes, self.seed)
+        return FloatSampler(rng, self.sizes, format=self.format)

@@ -43,7 +43,7 @@ class Ranges:
     @cached_property
     def point(self) -> Batch:
         """A point with values of a usual size."""
-        point = self.batches.point(MILD_POINT, self.batches.params(0, False), "range")
+        point = self.batches.point(MILD_POINT, self.batches.params(0, False))
         return point if self.batches.lead is None else self.batches.joined([point])
 
     def limit(self, name: str, of: str, sign: int) -> Range | None:
@@ -62,7 +62,7 @@ class Ranges:
 
     def admits(self, name: str, place: int) -> bool:
         """Whether a number is in the domain of an input."""
-        sampler: Sampler = self.batches.sampler("range", self.point.sizes)
+        sampler: Sampler = self.batches.sampler("range")
         sampler.params |= self.point.arrays
         decl = self.subject.checked.inputs[name]
         return sampler.contains(decl.meaning, self.format.number(place))
