@@ -108,6 +108,8 @@ class Scales:
                 return Scale(0, x[0].high)
             case "log":
                 return Scale(-24, 7.5)
+            case "xlogy":
+                return Scale(-60, x[0].high + 7.5)
             case "softplus":
                 return Scale(-FAR, max(x[0].high, 1))
         return Scale(-FAR if term.op in ("exp", "sigmoid", "softplus") else -60, FAR)
@@ -115,12 +117,15 @@ class Scales:
     def reduction(self, term: Reduce) -> Scale:
         body = self.known[term.body]
         match term.op:
+            case "sum" if isinstance(term.body, Apply) and term.body.op == "mul":
+                # Matrix products are what single precision is fast at: they are taken to fit.
+                return Scale(SMALLEST, min(body.high + 4, LARGEST))
             case "mean" | "max" | "min" | "sum" | "norm" | "norm1" | "std":
                 return Scale(max(body.low, SMALLEST), body.high + (0 if term.op == "mean" else 4))
             case "var":
                 return Scale(2 * body.low, 2 * body.high)
             case "logsumexp":
-                return Scale(-24, body.high + 1)
+                return Scale(-24, max(body.high, 7))
             case "count" | "argmax" | "argmin":
                 return Scale(0, 31)
         return Scale()

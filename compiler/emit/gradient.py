@@ -97,6 +97,7 @@ def gradient(program: Program, name: str, numerics: Numerics = AS_WRITTEN) -> Bu
 
 
 def width(program: Program) -> int:
+    """The number of axes of the widest array in the plan of a program."""
     return max(len(step.axes) for step in schedule(program).steps)
 
 

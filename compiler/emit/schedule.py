@@ -166,6 +166,11 @@ def gathered(kept: Iterable[Index], new: Iterable[Index]) -> list[Index]:
     return shared + [i for i in new if i not in kept] + [i for i in kept if i not in new]
 
 
+def is_complement(term: Expr) -> bool:
+    """Whether a term is 1 less another."""
+    return isinstance(term, Apply) and term.op == "sub" and term.args[0] == ONE
+
+
 def span_of(index: Index) -> Range:
     """The range of an index; an axis's own index has all of its axis."""
     if isinstance(index, Bound):

@@ -128,6 +128,17 @@ def _xlogy(x: Tensor, y: Tensor) -> Any:
     return tf.math.xlogy(x, y), slope
 
 
+@custom_gradient
+def xlog1py(x: Tensor, y: Tensor) -> Any:
+    """`xlogy(x, 1 + y)`, exact for y near 0."""
+
+    def slope(g: Tensor) -> tuple[Tensor, Tensor]:
+        dy = tf.where(tf.equal(x, 0), tf.zeros([], x.dtype), x / (1 + y))
+        return _fit(g * tf.math.log1p(y), x), _fit(g * dy, y)
+
+    return tf.math.xlog1py(x, y), slope
+
+
 def _fit(g: Tensor, x: Tensor) -> Tensor:
     """A slope summed over the dims along which `x` was broadcast."""
     if g.shape.is_fully_defined() and x.shape == g.shape:

@@ -47,6 +47,7 @@ from .schedule import (
     Step,
     fold_repeats,
     gathered,
+    is_complement,
     merge,
     schedule,
     span_of,
@@ -253,6 +254,10 @@ class _Run:
     def apply(self, step: Step, term: Apply) -> Value:
         """A primitive of aligned values."""
         args = self.args(step)
+        if term.op == "xlogy" and is_complement(term.args[1]):
+            _, rest = self.args(self.plan.steps[step.args[1]])
+            x, y = (align(self.real(v), axes, step.axes) for v, axes in (args[0], rest))
+            return ops.xlog1py(x, -y)
         if term.op in ("eq", "ne") and any(a.kind == NONE for a in term.args):
             same = all(_is_none(v) for v, _ in args)
             return tf.constant(same == (term.op == "eq"))

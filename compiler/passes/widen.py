@@ -14,16 +14,19 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from ..analyses.bounds import Bounds, Domains, Inference
-from ..analyses.scales import Scale, Scales
+from ..analyses.scales import LARGEST, SMALLEST, Scale, Scales
+from ..emit.schedule import is_complement
 from ..ir import REAL, Access, Along, Apply, Const, Expr, Program, Reduce, Select, postorder
 
 # The rounding error that single precision may reach, in last places, before a term is wide.
-LIMIT = 12.0
+LIMIT = 20.0
 # How much errors are taken to grow where two terms, or the many terms of a sum, can cancel. Where
 # they cancel by more, the data themselves leave the result uncertain.
-CANCELLED, MIXED = 4.0, 2.0
+CANCELLED, MIXED = 2.5, 1.5
 LARGEST_EXPONENT = 104.0
 ROUNDED = 0.5
+# The powers of two by which a factor may leave the range at the edges of the data alone.
+SLACK = 8.0
 COMPARISONS = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
 
 
@@ -62,8 +65,11 @@ class _Widener:
         order = order or (isinstance(term, Along) and term.op in ("rank", "argsort", "sort"))
         if order:
             return self.errors[term.parts[0]] > ROUNDED
-        compares = isinstance(term, Apply) and term.op in COMPARISONS
-        return compares and any(self.errors[p] > ROUNDED for p in term.parts)
+        if not (isinstance(term, Apply) and term.op in COMPARISONS):
+            return False
+        if term.op in ("eq", "ne") and any(isinstance(p, Const) for p in term.parts):
+            return False
+        return any(self.errors[p] > ROUNDED for p in term.parts)
 
     def widen(self, root: Expr) -> None:
         """Make a term wide, and all that it is computed of."""
@@ -103,9 +109,19 @@ class _Widener:
         total = OWN.get(term.op, 1.0)
         for k, arg in enumerate(term.args):
             error = self.errors[arg]
-            if error:
+            if error and term.op == "exp" and self.is_share(arg):
+                total += 1.0
+            elif error and not (term.op == "xlogy" and is_complement(arg)):
                 total += error * growth(term, k, bounds)
         return total
+
+    def is_share(self, term: Expr) -> bool:
+        """Whether a term is log softmax of data, which is computed from its largest place."""
+        if not (isinstance(term, Apply) and term.op == "sub"):
+            return False
+        total = term.args[1]
+        of_data = isinstance(total, Reduce) and not self.errors[total.body]
+        return of_data and isinstance(total, Reduce) and total.op == "logsumexp"
 
     def sum(self, term: Apply) -> float:
         """A sum of terms of one sign keeps their errors; another can cancel."""
@@ -125,7 +141,7 @@ class _Widener:
             case "norm" | "norm1":
                 return 2 + error
             case "logsumexp":
-                return 1 + error * CANCELLED
+                return 1 + error * MIXED
         return math.inf
 
     def mixing(self, body: Expr) -> float:
@@ -153,7 +169,8 @@ class _Widener:
             case "pow":
                 return self.power_leaves(term, parts[0])
             case "add" | "sub" | "lt" | "le" | "gt" | "ge" | "eq" | "ne":
-                return self.computed(term) and all(p.overflows for p in parts)
+                shares = any(isinstance(a, Reduce) and a.op == "logsumexp" for a in term.args)
+                return self.computed(term) and not shares and all(p.overflows for p in parts)
         return False
 
     def computed(self, term: Apply) -> bool:
@@ -164,9 +181,9 @@ class _Widener:
             part, other = parts[k], parts[1 - k]
             if _has_factor(term.args[k], term.args[1 - k]):
                 continue
-            if part.overflows and other.low < 0:
+            if part.high > LARGEST + SLACK and other.low < 0:
                 return True
-            if part.underflows and other.high > 0:
+            if part.low < SMALLEST - SLACK and other.high > SLACK:
                 return True
         return False
 
@@ -204,6 +221,8 @@ def growth(term: Apply, k: int, bounds: list[Bounds]) -> float:
     x = bounds[k]
     if term.op == "pow":
         return _power_growth(term, k, bounds)
+    if term.op == "xlogy":
+        return 1.0 if k == 0 else _logarithm(x)
     if term.op in GROWTH:
         return GROWTH[term.op](x)
     return math.inf if term.op in ROUGH else 1.0
@@ -231,7 +250,7 @@ def _logarithm(x: Bounds) -> float:
 # Primitives with zeros or jumps, near which no relative error of an argument is small.
 ROUGH = frozenset((
     "sin", "cos", "tan", "lgamma", "digamma", "trigamma", "logit", "floor", "ceil", "round",
-    "logaddexp", "asin", "acos", "acosh", "atanh", "xlogy",
+    "logaddexp", "asin", "acos", "acosh", "atanh",
 ))  # fmt: skip
 GROWTH: Mapping[str, Callable[[Bounds], float]] = {
     "exp": _exponential,

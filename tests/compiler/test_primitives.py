@@ -38,6 +38,10 @@ ORACLE: dict[str, Callable[..., Any]] = {
     "atanh": np.arctanh, "sigmoid": sp.expit, "logit": sp.logit,
     "softplus": lambda x: np.logaddexp(0, x), "relu": lambda x: np.maximum(x, 0), "erf": sp.erf,
     "erfc": sp.erfc, "ndtr": sp.ndtr, "log_ndtr": sp.log_ndtr,
+    "log1mexp": lambda x: np.where(x > -1, np.log(-np.expm1(x)), np.log1p(-np.exp(x))),
+    "logcosh": lambda x: np.where(
+        np.abs(x) < 1, np.log1p(np.expm1(x) ** 2 / (2 * np.exp(x))), np.log(np.cosh(x))
+    ),
     "lgamma": sp.gammaln, "digamma": lambda x: np.where(x == 0, np.nan, sp.digamma(x)),
     "trigamma": lambda x: sp.polygamma(1, x),
     "bessel_i0e": sp.i0e, "bessel_i1e": sp.i1e, "floor": np.floor, "ceil": np.ceil,
