@@ -25,9 +25,11 @@ from .enclose import enclose
 from .goal import narrowed, put_all
 from .interval import ANY, INF, REALS, UNIT, Interval, around, join_all
 from .scalars import NotWritten, Place, Writer, scalar
-from .tidy import FALSE, ONE, TRUE, ZERO, build, number, tidy, value_of
+from .tidy import FALSE, MINUS_INF, ONE, TRUE, ZERO, build, number, tidy, value_of
+from .tidy import INF as INFINITE
 
 MOST_CASES = 64
+ENDLESS = (INFINITE, MINUS_INF)
 
 
 @dataclass(frozen=True)
@@ -197,12 +199,12 @@ class Frame:
         if meaning.low is not None:
             term = self.bound(meaning.low)
             interval = interval.meet(self.half(term, meaning.low_open, True))
-            if value_of(term) is None:
+            if value_of(term) is None and term not in ENDLESS:
                 given.append(build("gt" if meaning.low_open else "ge", variable, term))
         if meaning.high is not None:
             term = self.bound(meaning.high)
             interval = interval.meet(self.half(term, meaning.high_open, False))
-            if value_of(term) is None:
+            if value_of(term) is None and term not in ENDLESS:
                 given.append(build("lt" if meaning.high_open else "le", variable, term))
         return Case({}, {e: interval}, tuple(c for c in given if c != TRUE))
 

@@ -368,9 +368,26 @@ def _reduced(top: Polynomial, bottom: Polynomial) -> Ratio:
         top, bottom = _without(top, common), _without(bottom, common)
     if top == bottom:
         return _ONE
+    top, bottom = _without_factor(top, bottom)
     lead = bottom[min(bottom, key=_rank)]
     scaled = {m: c / lead for m, c in bottom.items()}
     return Ratio({m: c / lead for m, c in top.items()}, scaled)
+
+
+def _without_factor(top: Polynomial, bottom: Polynomial) -> tuple[Polynomial, Polynomial]:
+    """A quotient whose sides are monomials times one polynomial, without that."""
+    if len(top) != len(bottom) or len(top) < 2:
+        return top, bottom
+    (a, x), (b, y) = _split(top), _split(bottom)
+    return ({a[0]: a[1]}, {b[0]: b[1]}) if x == y else (top, bottom)
+
+
+def _split(polynomial: Polynomial) -> tuple[tuple[Monomial, Fraction], Polynomial]:
+    """The monomial in all summands with the first coefficient, and the rest."""
+    shared = _shared(polynomial)
+    rest = _without(polynomial, dict(shared))
+    lead = rest[min(rest, key=_rank)]
+    return (shared, lead), {m: c / lead for m, c in rest.items()}
 
 
 def _rank(monomial: Monomial) -> tuple[tuple[bytes, Fraction], ...]:

@@ -57,7 +57,7 @@ def _function(op: str) -> Callable[..., Any]:
         except (TypeError, ValueError, OverflowError):
             return math.nan
 
-    return lambda *args: np.frompyfunc(slow, len(args), 1)(*args).astype(float)
+    return lambda *args: np.asarray(np.frompyfunc(slow, len(args), 1)(*args), dtype=float)
 
 
 def _sigmoid(x: Array) -> Any:

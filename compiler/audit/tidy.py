@@ -26,6 +26,7 @@ TRUE, FALSE = Const(True), Const(False)
 INF = Const("inf")
 MINUS_INF = Apply("neg", (INF,))
 COMMUTING = frozenset(("add", "mul", "max", "min", "logaddexp", "hypot", "eq", "ne", "and", "or"))
+LARGEST_FACTORIAL = 20
 AT_ZERO: Mapping[str, Expr] = {
     "exp": ONE, "sin": ZERO, "cos": ONE, "tan": ZERO, "asin": ZERO, "atan": ZERO, "sinh": ZERO,
     "cosh": ONE, "tanh": ZERO, "asinh": ZERO, "atanh": ZERO, "sigmoid": HALF, "erf": ZERO,
@@ -360,6 +361,13 @@ def _xlogy(x: Expr, y: Expr) -> Expr | None:
     return ZERO if value == 0 else build("mul", x, build("log", y))
 
 
+def _lgamma(x: Expr) -> Expr | None:
+    value = value_of(x)
+    if value is None or value.denominator != 1 or not 1 <= value <= LARGEST_FACTORIAL:
+        return None
+    return build("log", number(math.factorial(int(value) - 1)))
+
+
 def _indicator(x: Expr) -> Expr | None:
     return None if x.kind == BOOL else x
 
@@ -404,6 +412,7 @@ _RULES: Mapping[str, Callable[..., Expr | None]] = {
     "max": _largest,
     "min": _smallest,
     "xlogy": _xlogy,
+    "lgamma": _lgamma,
     "indicator": _indicator,
     "not": _not,
     "exp": lambda x: x.args[0] if is_op(x, "log") else None,

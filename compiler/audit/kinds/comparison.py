@@ -10,6 +10,7 @@ from lossc.dsl import ast
 from ...ir import Access, Apply, Expr
 from ..algebra import is_identity
 from ..context import Context, Doubt, Exact, at_place, ladder
+from ..enclose import enclose
 from ..frame import Case, Frame
 from ..goal import COMPARISONS, Goal, assignments, conjuncts, put, solutions, within
 from ..interval import INF, Interval
@@ -214,16 +215,26 @@ def _is_or(condition: Expr) -> bool:
 
 
 def _moved(goal: Goal, a: Expr, b: Expr, sign: int) -> Goal | None:
-    """The goal with `a = b + t` (or `b - t`), t above 0."""
-    for x, y in ((a, b), (b, a)):
-        if isinstance(x, Access) and not x.slots:
-            step = scalar("#step")
-            value = build("add" if sign > 0 else "sub", y, step)
-            box = {n: i for n, i in goal.box.items() if n != x.tensor.name}
-            box["#step"] = Interval(0.0, INF, True, True)
-            given = tuple(put(c, x.tensor.name, value) for c in goal.given)
-            return Goal(put(goal.term, x.tensor.name, value), box, given, True)
+    """The goal with `a = b + t` (or `b - t`), t above 0; or `a = b * t` where b is above 0."""
+    pairs = [(x, y) for x, y in ((a, b), (b, a))
+             if isinstance(x, Access) and not x.slots and x.tensor.name in goal.box]  # fmt: skip
+    for x, y in sorted(pairs, key=lambda p: not enclose(p[1], goal.box).positive):
+        name, step = x.tensor.name, scalar("#step")
+        value, span = _step_from(goal, name, y, step, sign)
+        box = {n: i for n, i in goal.box.items() if n != name} | {"#step": span}
+        given = tuple(put(c, name, value) for c in goal.given)
+        return Goal(put(goal.term, name, value), box, given, True)
     return goal.where(build("gt" if sign > 0 else "lt", a, b))
+
+
+def _step_from(goal: Goal, name: str, start: Expr, step: Expr, sign: int) -> tuple[Expr, Interval]:
+    """What a variable is as it moves away from a term, and the interval of the step."""
+    own, base = goal.box[name], enclose(start, goal.box)
+    if base.positive and own.nonnegative:
+        low = Interval(0.0, 1.0, own.positive, True)
+        return build("mul", start, step), Interval(1.0, INF, True, True) if sign > 0 else low
+    op = "add" if sign > 0 else "sub"
+    return build(op, start, step), Interval(0.0, INF, True, True)
 
 
 def _zero_refuted(

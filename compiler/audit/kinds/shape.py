@@ -14,6 +14,7 @@ from ...ir import Expr
 from .. import pieces
 from ..context import Context, Doubt, Exact, at_place, ladder, value_of_variable
 from ..curvature import Shapes, is_quasiconvex
+from ..enclose import enclose
 from ..frame import Case, Frame
 from ..goal import Goal, put, variables
 from ..interval import INF, Interval
@@ -22,7 +23,7 @@ from ..scalars import open_places, scalar
 from ..search import number_at_values
 from ..statements import NotStated
 from ..steepness import steepness
-from ..tidy import ZERO, build, number
+from ..tidy import ONE, ZERO, build, number
 from ..verdict import Verdict, proved
 
 HAIR = 30  # digits of a step beside a kink
@@ -152,11 +153,16 @@ def _rising(prover: Prover, goal: Goal) -> str | None:
 def _sides(goal: Goal, name: str, low: Expr) -> list[Goal]:
     """The term right and left of a point, as it moves away from there."""
     step = scalar("#step")
+    far = Interval(0.0, INF, False, True)
+    moves = [(build("add", low, step), far), (build("sub", low, step), far)]
+    if goal.box[name].positive and enclose(low, goal.box).positive:
+        near = Interval(0.0, 1.0, False, True)
+        moves = [(build("mul", low, build("add", ONE, step)), far),
+                 (build("mul", low, build("sub", ONE, step)), near)]  # fmt: skip
     sides = []
-    for op in ("add", "sub"):
-        moved = goal.at(name, build(op, low, step))
-        sides.append(Goal(moved.term, {**moved.box, "#step": Interval(0.0, INF, False, True)},
-                          moved.given))  # fmt: skip
+    for value, span in moves:
+        moved = goal.at(name, value)
+        sides.append(Goal(moved.term, {**moved.box, "#step": span}, moved.given))
     return sides
 
 
