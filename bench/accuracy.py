@@ -7,11 +7,12 @@ prints the rows of some losses.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from fractions import Fraction
 from functools import partial
@@ -311,14 +312,19 @@ What TensorFlow's own float32 operations give, {points * 10} points each, with t
     return "\n".join(parts)
 
 
-def survey(wanted: Sequence[str], points: int, seconds: float, processes: int) -> list[Found]:
-    """All losses, some at once, in order."""
+def survey(
+    wanted: Sequence[str], points: int, seconds: float, processes: int, rows: Path | None
+) -> list[Found]:
+    """All losses, some at once, in order; a line of JSON for each goes to the file `rows`."""
     work = partial(measured, points=points, seconds=seconds)
     found: list[Found] = []
     with get_context("spawn").Pool(processes) as pool:
         for k, one in enumerate(pool.imap(work, wanted)):
             found.append(one)
             print(f"{k + 1}/{len(wanted)} {one.name} {one.error}", file=sys.stderr)
+            if rows is not None:
+                with rows.open("a") as file:
+                    print(json.dumps(asdict(one)), file=file)
     return found
 
 
@@ -330,11 +336,12 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--primitives", action="store_true")
     parser.add_argument("--only", nargs="*")
+    parser.add_argument("--rows", type=Path, help="a file to which each loss's rows are added")
     args = parser.parse_args()
     if args.primitives:
         print(primitives_table(args.points * 10))
         return
-    found = survey(args.only or names(), args.points, args.seconds, args.processes)
+    found = survey(args.only or names(), args.points, args.seconds, args.processes, args.rows)
     if args.only:
         print(keras_table(found), losses_table(found, "xla"), sep="\n\n")
         return
