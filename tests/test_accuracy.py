@@ -328,6 +328,15 @@ def test_sums_of_a_derivative_are_no_excuse_where_it_is_not_sensitive() -> None:
     assert apart("mean(exp(y) - 3 * exp(yhat))", "", y=[math.log(3)], yhat=[0.0])
 
 
+def test_logarithms_near_one_and_angles_of_many_turns_are_listed_apart() -> None:
+    assert apart("mean(log(y / yhat))", "", y=[1.0], yhat=[1.0 + 2**-23])
+    assert not apart("mean(log(y / yhat))", "", y=[1.0], yhat=[2.0])
+    assert not apart("mean(log(y))\nwhere y > 0", "", y=[1.0 + 2**-23])
+    assert apart("mean(cos(y - yhat))", "", y=[1e20], yhat=[1.0])
+    assert not apart("mean(cos(y - yhat))", "", y=[2.0], yhat=[1.0])
+    assert not apart("mean(cos(y))", "", y=[1e20])
+
+
 def test_gradients_next_to_a_kink_are_listed_apart() -> None:
     text = "mean(max(1 - y, 1 - yhat))"
     assert apart(text, "y", y=[1e-12], yhat=[2e-12])

@@ -14,15 +14,17 @@ from ..ir import Access, Along, Apply, Const, Expr, Position, Reduce, Size
 
 LEFT = 8  # a sum cancels if its largest term is more than so many times as large
 TIED = 4  # last places, by which numbers differ that are all but equal
+LOGARITHMS, TURNS = ("log", "log2", "log10", "xlogy"), ("sin", "cos", "tan")
 ORDERED = ("max", "min", "argmax", "argmin", "sort", "rank", "argsort")
 
 
 class Watch(Compiler):
     """Terms as functions that note what happens when they are evaluated.
 
-    `cancelled` tells of sums that cancel, `tied` of comparisons that rounding to `digits` bits may
-    turn round. With `move`, sums that cancel are moved by as much as rounding their largest term
-    can move them. Differences of inputs do not count, for they lose nothing.
+    `cancelled` tells of sums that cancel, of logarithms of computed numbers near 1 (a difference of
+    two logarithms), and of angles of many turns; `tied` of comparisons that rounding to `digits`
+    bits may turn round. With `move`, such results are moved by as much as rounding a term can move
+    them. Inputs and their differences do not count, for they lose nothing.
     """
 
     def __init__(self) -> None:
@@ -40,6 +42,10 @@ class Watch(Compiler):
         match term:
             case Apply(op="add" | "sub", args=args) if not all(map(_is_exact, args)):
                 return self._watched(code, self._arguments(args), self._sum)
+            case Apply(op=op, args=(*_, x)) if op in LOGARITHMS and not _is_exact(x):
+                return self._watched(code, self._arguments([x]), self._logarithm)
+            case Apply(op=op, args=(x,)) if op in TURNS and not _is_exact(x):
+                return self._turned(op, code, self.functions[x])
             case Apply(op=op, args=args) if op in (*COMPARISONS, *ORDERED):
                 if not all(map(_is_exact, args)):
                     return self._watched(code, self._arguments(args), self._order)
@@ -73,6 +79,26 @@ class Watch(Compiler):
             return total
         self.cancelled = True
         return total + mp.ldexp(largest, -self.digits) if self.move else total
+
+    def _logarithm(self, result: Value, terms: list[Value]) -> Value:
+        (x,) = terms
+        if not 0 < x < mp.inf or LEFT * abs(mp.log(x)) >= 1:
+            return result
+        self.cancelled = True
+        return (
+            result + mp.ldexp(result / mp.log(x), -self.digits) if self.move and x != 1 else result
+        )
+
+    def _turned(self, op: str, code: Code, angle: Code) -> Code:
+        def value(machine: Machine) -> Value:
+            x = as_number(angle(machine))
+            if not mp.isfinite(x) or abs(x) <= LEFT:
+                return code(machine)
+            self.cancelled = True
+            moved = x + mp.ldexp(abs(x), -self.digits)
+            return machine.arithmetic.functions[op](moved) if self.move else code(machine)
+
+        return value
 
     def _order(self, result: Value, terms: list[Value]) -> Value:
         ordered = sorted(t for t in terms if mp.isfinite(t))
