@@ -12,7 +12,7 @@ export TF_ENABLE_ONEDNN_OPTS ?= 0
 export KERAS_BACKEND := tensorflow
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench accuracy docs wheel clean
+.PHONY: help demo test lint types bench accuracy mutants docs wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench: $(READY) ## measure import, check, compile, call and gradient times
 
 accuracy: $(READY) ## measure bits of error beside Keras's, and write docs/accuracy.md (an hour)
 	@$(BIN)/python bench/accuracy.py
+
+mutants: $(READY) ## break every derivative rule on purpose and count what the checks catch
+	@$(BIN)/python -m tests.mutation
 
 docs: $(READY) ## write the generated pages anew, check every example, build docs/_build/
 	@$(BIN)/python docs/generate.py
