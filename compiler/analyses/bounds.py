@@ -99,7 +99,9 @@ INCREASING: Mapping[str, Callable[[float], float]] = {
     "sigmoid": lambda x: 1 / (1 + math.exp(-x)), "relu": lambda x: max(x, 0.0),
     "softplus": lambda x: math.log1p(math.exp(x)) if x < 700 else x,
     "ndtr": lambda x: math.erfc(-x / math.sqrt(2)) / 2,
-    "logit": lambda x: math.log(x) - math.log1p(-x),
+    "logit": lambda x: (
+        2 * math.atanh(2 * x - 1) if 0.25 < x < 0.75 else math.log(x) - math.log1p(-x)
+    ),
     "floor": lambda x: float(math.floor(x)), "ceil": lambda x: float(math.ceil(x)),
     "round": lambda x: float(round(x)), "sign": lambda x: float((x > 0) - (x < 0)),
 }  # fmt: skip
@@ -258,7 +260,7 @@ class Inference:
             case "stop_gradient":
                 return x[0]
             case "cosh":
-                return _increasing_even(math.cosh, _absolute(x[0]))
+                return _monotone(math.cosh, _absolute(x[0]), (0,))
             case "erfc":
                 return _sum(Bounds(1, 1), -_increasing("erf", x[0]))
             case "xlogy":
@@ -452,24 +454,27 @@ def _corner(x: float, x_open: bool, y: float, y_open: bool) -> tuple[float, floa
 
 def _inverse(b: Bounds) -> Bounds:
     """1 / b; all reals if 0 is inside."""
-    if b.low < 0 < b.high:
+    if b.low < 0 < b.high or b.low == b.high == 0:
         return ANY
     if b.nonpositive:
         return -_inverse(-b)
-    low, low_open = _reciprocal(b.high, b.high_open, math.inf)
-    high, high_open = _reciprocal(b.low, b.low_open, math.inf)
+    low, low_open = _reciprocal(b.high, b.high_open, _below)
+    high, high_open = _reciprocal(b.low, b.low_open, _above)
     return Bounds(low, high, low_open, high_open)
 
 
-def _reciprocal(x: float, is_open: bool, at_zero: float) -> tuple[float, bool]:
+def _reciprocal(
+    x: float, is_open: bool, rounded: Callable[[float], float]
+) -> tuple[float, bool]:
+    """1 / x for x >= 0, rounded outward; at 0 it grows without bound."""
     if x == 0:
-        return at_zero, is_open
+        return math.inf, is_open
     if math.isinf(x):
         return 0.0, True
     value = 1 / x
-    if Fraction(value) * Fraction(x) == 1:
+    if math.isfinite(value) and Fraction(value) * Fraction(x) == 1:
         return value, is_open
-    return (_below(value) if x > 1 else _above(value)), False
+    return rounded(value), False
 
 
 def _absolute(b: Bounds) -> Bounds:
@@ -512,10 +517,12 @@ def _whole_power(b: Bounds, n: int) -> Bounds:
         return Bounds(1, 1)
     if n % 2 == 0:
         return _even_power(b, n)
-    return b if n == 1 else _monotone(lambda x: x**n, b)
+    return b if n == 1 else _monotone(lambda x: x**n, b, (-1, 0, 1))
 
 
-def _monotone(f: Callable[[float], float], b: Bounds) -> Bounds:
+def _monotone(f: Callable[[float], float], b: Bounds, exact: tuple[float, ...]) -> Bounds:
+    """An increasing function over bounds; it is exact at the points named."""
+
     def at(x: float) -> float:
         try:
             return f(x)
@@ -524,13 +531,10 @@ def _monotone(f: Callable[[float], float], b: Bounds) -> Bounds:
 
     low, high = at(b.low), at(b.high)
     return Bounds(
-        low if low in (0, -1, 1) else _below(low), high if high in (0, -1, 1) else _above(high),
+        low if b.low in exact else _outward(low, 0),
+        high if b.high in exact else _outward(high, 1),
         b.low_open, b.high_open,
     )  # fmt: skip
-
-
-def _increasing_even(f: Callable[[float], float], size: Bounds) -> Bounds:
-    return _monotone(f, size)
 
 
 def _increasing(op: str, b: Bounds) -> Bounds:
@@ -571,7 +575,11 @@ def _is_exact(op: str, x: float, value: float) -> bool:
 
 
 def _outward(value: float, side: int) -> float:
-    return _above(value) if side else _below(value)
+    """Beyond what the elementary functions of any mathematical library are wrong by."""
+    away = value * (1 + math.copysign(2.0**-40, value if side else -value))
+    if math.isinf(away):
+        away = value
+    return _above(away) if side else _below(away)
 
 
 def _extreme(op: str, parts: list[Bounds]) -> Bounds:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from mpmath import mp
 
 import lossc
-from lossc.compiler.analyses.bounds import ANY, Bounds, Inference
+from lossc.compiler.analyses.bounds import ANY, INCREASING, Bounds, Inference
 from lossc.compiler.interpret import interpret
 from lossc.compiler.ir import REAL, Access, Const, Expr, Program, Reduce, postorder
 from tests.strategies import losses, sample
@@ -115,3 +118,30 @@ def test_a_tensor_without_a_domain_may_be_anything() -> None:
     program, _ = checked("x")
     assert isinstance(program.value, Access)
     assert Inference({}).of(program.value) == ANY
+
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+TERMS = [
+    *(f"{op}(x)" for op in sorted(INCREASING)),
+    *(f"x {op} z" for op in "+-*/"),
+    *("1 / x", "x^2", "x^3", "x^-1", "x^-3", "abs(x)^1.5", "abs(x)^z", "cosh(x)", "erfc(x)"),
+    *("abs(x)", "max(x, z)", "min(x, z)", "hypot(x, z)", "xlogy(x, abs(z))", "logaddexp(x, z)"),
+]
+
+
+@pytest.mark.parametrize("text", TERMS)
+@settings(max_examples=30, deadline=None)
+@given(st.lists(FLOATS, min_size=2, max_size=2), st.lists(FLOATS, min_size=2, max_size=2))
+def test_bounds_of_a_function_hold_its_values_at_the_ends(
+    text: str, x: list[float], z: list[float]
+) -> None:
+    """Bounds are rounded outward: a single number is within what is said of it."""
+    program = lossc.compile(f"def f(x[], z[]) = {text}\n")._checked.program
+    for ends in (x[:1], x):
+        hulls = {"x": Bounds(min(ends), max(ends)), "z": Bounds(min(z), max(z))}
+        inputs = [t for t in postorder(program.value) if isinstance(t, Access)]
+        facts = Inference({}, {t: hulls[t.tensor.name] for t in inputs})
+        bounds = facts.of(program.value)
+        for point in itertools.product(ends, z):
+            value = interpret(program, dict(zip("xz", map(np.float64, point), strict=True)), 60)
+            assert not mp.isfinite(value) or bounds.low <= value <= bounds.high, (bounds, point)
