@@ -155,10 +155,10 @@ def power_to(x: Tensor, exponent: Fraction) -> Tensor:
     """A power with a constant exponent."""
     if exponent == 0:
         return tf.ones_like(x)
-    if exponent < 0 and (exponent >= -POWERS or exponent == Fraction(-1, 2)):
-        return power_to(1 / x, -exponent) if exponent.denominator == 1 else 1 / sqrt(x)
-    if exponent == Fraction(1, 2):
-        return sqrt(x)
+    if exponent.denominator == 1 and -POWERS <= exponent < 0:
+        return power_to(1 / x, -exponent)
+    if abs(exponent) == Fraction(1, 2):
+        return sqrt(x) if exponent > 0 else 1 / sqrt(x)
     if exponent.denominator == 1 and 0 < exponent <= POWERS:
         n = int(exponent)
         half = power_to(x, Fraction(n // 2)) if n > 1 else None

@@ -309,6 +309,18 @@ def test_constant_powers(exponent: Any, base: float, value: float, slope: float)
     assert (float(y), float(found)) == (value, slope)
 
 
+@pytest.mark.parametrize("denominator", [1, 2, 3, 4, 5])
+def test_constant_powers_of_every_kind(denominator: int) -> None:
+    x = tf.constant(1.75, tf.float64)
+    for exponent in (Fraction(k, denominator) for k in range(-26, 27)):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf_ops.power_to(x, exponent)
+        found = float(y), float(tape.gradient(y, x, unconnected_gradients="zero"))
+        want = 1.75**exponent, exponent * 1.75 ** (exponent - 1)
+        assert found == pytest.approx(tuple(map(float, want)), rel=1e-13), exponent
+
+
 @pytest.mark.parametrize("name", ["sigmoid", "softplus", "logaddexp", "pow", "cbrt", "hypot"])
 def test_second_derivatives(name: str) -> None:
     args = [0.7, 1.3][: PRIMITIVES[name].arity]
