@@ -70,9 +70,7 @@ def test_corpus_losses_pass_every_oracle(name: str) -> None:
 
 
 # All of the library is checked by `lossc grad-check stdlib/*.loss`; here, the first of each family.
-# The slope of x log x, in divergences, is infinite at 0, where differences find none.
-HOMES = [(f, n) for n, f in reversed(homes().items()) if f != "divergences"]
-FIRST = sorted(dict(HOMES).values())
+FIRST = sorted({f: n for n, f in reversed(homes().items())}.values())
 
 
 @pytest.mark.parametrize("name", FIRST)
@@ -270,6 +268,54 @@ def test_slopes_on_both_sides() -> None:
         assert found.left == -mp.inf
         assert abs(found.right - 3) < 1e-20
         assert not found.is_smooth
+
+
+@pytest.mark.parametrize(
+    ("formula", "right"),
+    [
+        ("xlogy(x, x)", -mp.inf),
+        ("100000 * x - x * log(x)", mp.inf),
+        ("x^0.75", mp.inf),
+        ("-sqrt(x) + 7", -mp.inf),
+        ("x^1.5 + 2 * x", 2),
+        ("3 * sin(x) + 100000", 3),
+    ],
+)
+def test_slopes_at_an_edge(formula: str, right: float) -> None:
+    text = f"if x < 0 then log(x) else if x == 0 then {limit(formula)} else {formula}"
+    program = lossc.compile(f"loss f(x[]) = {text}")._checked.program
+    with mp.workdps(DIGITS):
+        point = Point("here", {"x": exact_array(Fraction(0))}, {})
+        found = slopes(program.value, point, point.machine(), "x", ())
+        assert found.left is None
+        assert found.right == right or abs(found.right - right) < 1e-9
+
+
+def limit(formula: str) -> str:
+    """What a formula of these tests tends to at 0."""
+    return next((n for n in ("7", "100000") if formula.endswith(f"+ {n}")), "0")
+
+
+def test_an_infinite_slope_at_an_edge_is_reported() -> None:
+    text = "loss f(y[n], p[n]) = sum[n](xlogy(y, y / p)) where y in [0, inf); p in (0, inf)"
+    report = lossc.compile(text).check_gradient("y")
+    assert report.ok, str(report)
+    assert re.search(r"edge: -inf for y\[\d\] at zeros, where the slope is infinite", str(report))
+
+
+def test_a_gradient_that_is_infinite_where_the_slope_is_not_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spoil(monkeypatch, lambda value: apply("add", (value, apply("log", (value,)))), "x")
+    report = lossc.compile("loss f(x[n]) = sum[n](x^2) where x in [0, inf)").check_gradient()
+    assert all(not c.ok for c in report.cases if c.point == "zeros")
+
+
+def test_cancellation_beyond_the_digits_is_looked_at_with_more() -> None:
+    text = "loss f(x[n]) = 10^40 * std[n](exp(x / 10^40)) where x in (1, 2)"
+    report = lossc.compile(text).check_gradient()
+    assert AGREES in statuses(report, SYMPY)
+    assert DISAGREES not in statuses(report, SYMPY)
 
 
 # --- points -----------------------------------------------------------------------------------

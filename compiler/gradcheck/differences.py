@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,6 @@ STEP = mp.mpf(10) ** -(DIGITS // 3)
 SHORTER = mp.mpf(10) ** -6
 SMOOTH = mp.mpf(10) ** -12  # how well the two sides agree where there is no kink
 FLAT = mp.mpf(10) ** -18  # beside the value, slopes that count as 0: a step's share of a curve
-GROWTH = mp.mpf(10) ** -3
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +68,19 @@ def slopes(value: Expr, point: Point, base: Machine, name: str, place: Place) ->
 
     flat = FLAT * max(mp.mpf(1), abs(here))
     first = Slopes(toward(-step), toward(step), flat)
-    if first.is_smooth:
+    if len(first.sides) == 2 and first.is_smooth:
         return first
-    left = _settled(first.left, toward(-step * SHORTER))
-    return Slopes(left, _settled(first.right, toward(step * SHORTER)), flat)
+    return Slopes(_settled(toward, -step, flat), _settled(toward, step, flat), flat)
 
 
-def _settled(slope: Value | None, shorter: Value | None) -> Value | None:
-    """A one-sided slope, infinite where a shorter step makes it larger still."""
-    if slope is None or shorter is None:
+def _settled(toward: Callable[[Value], Value | None], step: Value, flat: Value) -> Value | None:
+    """A one-sided slope, infinite where it changes no less from one shorter step to the next.
+
+    So diverge a power, and the logarithm, whose slopes are far apart by the same amount each time.
+    """
+    far, near, nearest = (toward(step * SHORTER**k) for k in range(3))
+    if far is None or near is None or nearest is None:
         return None
-    diverges = abs(shorter) > abs(slope) * (1 + GROWTH)
-    return mp.sign(shorter) * mp.inf if diverges else shorter
+    change = nearest - near
+    settles = abs(change) <= max(SMOOTH * abs(nearest), flat, abs(near - far) / 2)
+    return nearest if settles else mp.sign(change) * mp.inf

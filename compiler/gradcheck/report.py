@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -36,12 +37,29 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """The derived slope of one element at a kink, between the slopes on both sides."""
+    """The derived slope of one element at a kink, between the slopes on both sides.
+
+    A side is None where the loss has no value there. At an edge, each side that there is has an
+    infinite slope, and any value is a convention.
+    """
 
     place: tuple[int, ...]
     value: float
-    left: float
-    right: float
+    left: float | None
+    right: float | None
+
+    @property
+    def is_edge(self) -> bool:
+        """Whether the slope is infinite from each side."""
+        return all(x is None or math.isinf(x) for x in (self.left, self.right))
+
+    def said(self, wrt: str, point: str) -> str:
+        """One line."""
+        at = f"{wrt}[{', '.join(map(str, self.place))}]" if self.place else wrt
+        if self.is_edge:
+            return f"edge: {self.value:.6g} for {at} at {point}, where the slope is infinite"
+        sides = f"{self.left:.6g} and {self.right:.6g}"
+        return f"convention: {self.value:.6g} for {at} at {point}, between {sides}"
 
     def to_json(self) -> dict[str, Any]:
         """The convention as JSON."""
@@ -144,12 +162,7 @@ class GradientReport:
     def _remarks(self) -> Iterator[str]:
         for case in self.cases:
             for c in case.conventions[:1]:
-                at = f"[{', '.join(map(str, c.place))}]" if c.place else ""
-                sides = f"{c.left:.6g} and {c.right:.6g}"
-                yield (
-                    f"  convention: {c.value:.6g} for {case.wrt}{at} at {case.point}, "
-                    f"between {sides}"
-                )
+                yield f"  {c.said(case.wrt, case.point)}"
         seen = {
             f"  {v.oracle} not run at {c.point}: {v.note}"
             for c in self.cases for v in c.verdicts if v.status == NOT_RUN and v.note

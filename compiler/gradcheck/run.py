@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -270,6 +271,8 @@ class _Comparison:
 
     def outside(self, x: Value, sides: Slopes) -> Value | None:
         """How far a value is from the slope, or outside of those on both sides of a kink."""
+        if x in sides.sides:
+            return mp.mpf(0)
         if not sides.finite:
             return None
         if not mp.isfinite(x):
@@ -280,11 +283,11 @@ class _Comparison:
         return mp.mpf(0) if abs(x - near) <= sides.flat else self.error(x, near, CLOSE)
 
     def conventions(self) -> list[Convention]:
-        """The elements that lie at a kink."""
+        """The elements that lie at a kink, or where the slope is infinite."""
         return [
-            Convention(p, float(self.own[p]), *(float(x) for x in (s.left, s.right)))  # type: ignore[arg-type]
+            Convention(p, float(self.own[p]), _number(s.left), _number(s.right))
             for p, s in self.sides.items()
-            if len(s.sides) == 2 and not s.is_smooth and self.outside(self.own[p], s) is not None
+            if s.sides and not s.is_smooth
         ]
 
     # --- SymPy and TensorFlow
@@ -304,7 +307,18 @@ class _Comparison:
             return Verdict(SYMPY, NOT_RUN, note=str(error))
         if not other:
             return Verdict(SYMPY, NOT_RUN, note="out of time")
-        return self.compare(SYMPY, other, EXACT, mp.mpf(10) ** -20)
+        verdict = self.compare(SYMPY, other, EXACT, mp.mpf(10) ** -20)
+        return self.sharper(expansion, other) if verdict.status == DISAGREES else verdict
+
+    def sharper(self, expansion: Expansion, places: Iterable[Place]) -> Verdict:
+        """Oracle 2 once more with twice the digits: a formula may cancel those beyond 50."""
+        derived = self.at.check.derived[self.name]
+        with mp.workdps(2 * DIGITS):
+            places = list(places)
+            clock = Clock(math.inf)
+            own = oracle1.gradient(derived, self.at.point.machine(), places, clock)
+            other = {p: expansion.slope(self.name, p) for p in places}
+            return replace(self, own=own).compare(SYMPY, other, EXACT, mp.mpf(10) ** -20)
 
     def tensorflow(self) -> Verdict:
         """Oracle 4, to 9 digits where float64 can show them."""
@@ -371,6 +385,10 @@ class _Comparison:
         if not mp.isfinite(x):
             return mp.inf
         return abs(x - y) / max(abs(x), abs(y), floor * self.scale)
+
+
+def _number(slope: Value | None) -> float | None:
+    return None if slope is None else float(slope)
 
 
 def _verdict(oracle: str, errors: Mapping[Place, Value], tolerance: Value) -> Verdict:

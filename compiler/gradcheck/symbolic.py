@@ -48,7 +48,7 @@ class Expansion:
         self.values: dict[Scalar, Value] = {}
         self.known: dict[tuple[object, ...], Scalar] = {}
         self.sizes: dict[Scalar, int] = {}
-        self.evaluated: dict[Scalar, Value] = {}
+        self.evaluated: dict[tuple[Scalar, int], Value] = {}
         self.value = self.expand(value, {})
 
     def slope(self, name: str, place: Place) -> Value:
@@ -200,9 +200,10 @@ class Expansion:
 
     def number(self, scalar: Scalar) -> Value:
         """The value of an expression at the point; NaN where it has none."""
-        if scalar not in self.evaluated:
-            self.evaluated[scalar] = self.evaluate(scalar)
-        return self.evaluated[scalar]
+        key = (scalar, mp.prec)
+        if key not in self.evaluated:
+            self.evaluated[key] = self.evaluate(scalar)
+        return self.evaluated[key]
 
     def evaluate(self, scalar: Scalar) -> Value:
         if scalar in self.values:
