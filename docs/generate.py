@@ -115,13 +115,16 @@ def numerics() -> str:
         "must follow from the declared domains, which is why `p in (0, 1)` is worth writing. "
         "Each rule is tested against arbitrary precision, for the value and for the gradient, "
         "and each condition by a point outside of it at which the rule would be wrong.",
-        "2. **The order of products**: `w * d^2` is computed as `(w * d) * d`, of which no "
+        "2. **Like terms** of a sum that cancel in symbols are left out: the rule of the quotient "
+        "gives `1 / (u + c) - u / (u + c)^2`, and computed is `c / (u + c)^2`.",
+        "3. **The order of products**: `w * d^2` is computed as `(w * d) * d`, of which no "
         "part leaves the range of floats where the whole does not.",
-        "3. **Double precision** for single steps of float32 losses: where a rounding error "
+        "4. **Double precision** for single steps of float32 losses: where a rounding error "
         "would grow beyond a few last places, where a part can be too large or too small for "
         "float32, and where a comparison decides between branches by numbers that were "
-        "rounded. A step that needs none of this stays in float32.",
-        "4. **Sums** are added up in double precision and in blocks.",
+        "rounded. A step that needs none of this stays in float32. Numbers without data, and "
+        "params given as Python numbers, are rounded only where a float32 step uses them.",
+        "5. **Sums** are added up in double precision and in blocks.",
         "`lossc accuracy FILE` measures what this gives; `make accuracy` does so for every loss, "
         "beside Keras.",
         "## The rewrites",

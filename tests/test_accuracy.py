@@ -318,7 +318,7 @@ def apart(text: str, of: str, **inputs: list[float]) -> bool:
     (batch,) = batches(text, points=1)
     arrays = {n: np.array([mp.mpf(x) for x in xs], dtype=object) for n, xs in inputs.items()}
     truth = subject.truth(replace(batch, arrays={**batch.arrays, **arrays}), FLOAT32)
-    return bool(truth[of].cancels[0])
+    return bool(truth[of].cancels(0))
 
 
 def test_sums_of_a_derivative_are_no_excuse_where_it_is_not_sensitive() -> None:

@@ -39,8 +39,8 @@ class Figures:
 class Row:
     """A value (`of` is "") or gradient in one format, run by one engine.
 
-    `cancelling` has the points where terms of unlike sign cancel, `unknown` counts those whose true
-    value could not be found.
+    `cancelling` has the points where terms of unlike sign cancel and the result is wrong by more
+    than a bit, `unknown` counts those whose true value could not be found.
     """
 
     format: str

@@ -16,7 +16,7 @@ from ..ir import REAL
 from .batches import Array, Batch, Batches
 from .floats import FLOAT32, FORMATS, Format
 from .ranges import Ranges
-from .report import AccuracyReport, Range, Row, Tally
+from .report import MEAN_BAR, AccuracyReport, Range, Row, Tally
 from .truth import Subject, Truth
 
 BITS = 256  # of the arithmetic on errors
@@ -124,8 +124,9 @@ class _Measurement:
             if not known or _has_nan(true):
                 tallies.unknown += not known
                 continue
-            tally = tallies.cancelling if truth.cancels[k] else tallies.plain
             error = _Error(format, np.asarray(got, dtype=object)[sample], true)
+            apart = error.bits > MEAN_BAR and truth.cancels(k)
+            tally = tallies.cancelling if apart else tallies.plain
             at = "" if error.bits <= tally.worst else self.shown(batch, k)
             tally.add(error.bits, error.absolute, error.finite, at)
 

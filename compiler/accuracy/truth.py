@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from random import Random
 
 import numpy as np
@@ -35,12 +35,12 @@ BESIDE = 3  # points beside a point, at which a gradient is seen to be sensitive
 class Truth:
     """The elements of a value or gradient: what they are, which are known, where sums cancel.
 
-    `cancels` has an entry for each sample.
+    `cancels` tells it of a sample, by its number, when asked.
     """
 
     values: Array
     known: Array
-    cancels: Array
+    cancels: Callable[[int], bool]
 
 
 @dataclass(frozen=True)
@@ -115,17 +115,18 @@ class _Forms:
             for place in open_:
                 exact.values[place] = found.values[place]
                 exact.settled[place] = found.settled[place]
-        return Truth(exact.values, exact.settled, self.cancels(batch, exact, format))
+        return Truth(exact.values, exact.settled, cache(self.cancels(batch, exact, format)))
 
-    def cancels(self, batch: Batch, exact: Exact, format: Format) -> Array:
-        """For each sample, whether the result rests on a sum that cancels in the rewritten form."""
-        rows = [(k,) for k in range(batch.samples)] if batch.samples is not None else [()]
-        found = np.zeros(len(rows), dtype=bool)
-        with mp.workprec(WATCHED_BITS):
-            for k, row in enumerate(rows):
-                places = [(*row, *p) for p in np.ndindex(exact.values.shape[len(row) :])]
-                found[k] = self._cancels(batch, places, max(format.digits, FLOAT32.digits))
-        return found
+    def cancels(self, batch: Batch, exact: Exact, format: Format) -> Callable[[int], bool]:
+        """Whether the result of a sample rests on a sum that cancels in the rewritten form."""
+
+        def rests(k: int) -> bool:
+            row = () if batch.samples is None else (k,)
+            places = [(*row, *p) for p in np.ndindex(exact.values.shape[len(row) :])]
+            with mp.workprec(WATCHED_BITS):
+                return self._cancels(batch, places, max(format.digits, FLOAT32.digits))
+
+        return rests
 
     def _cancels(self, batch: Batch, places: list[Place], digits: int) -> bool:
         """Whether rounding decides: it moves sums that cancel, and the result by some last places.

@@ -15,6 +15,7 @@ from ..analyses.bounds import Domains, Inference
 from ..fold import select
 from ..ir import REAL, Access, Apply, Const, Expr, Program, Reduce, Select, with_parts
 from ..rules.build import build, holds
+from ..rules.cancel import without_cancelling
 from ..rules.match import find
 from ..rules.patterns import Call, Over, Power, Product, Ready, Sum, ready
 from ..rules.table import RULES
@@ -23,6 +24,7 @@ from ..rules.views import gathered
 # Functions that are looked at in each branch of their argument.
 SPLIT = frozenset(("log", "log1p", "exp", "expm1", "pow", "sqrt", "sub", "add"))
 SUMS = frozenset(("add", "sub"))
+LIKE_TERMS = "like terms"
 # No chain of rules is longer; a longer one would be a circle in the table.
 MOST = 40
 
@@ -97,10 +99,15 @@ class _Stabiliser:
             return term
         if isinstance(term, Apply) and term.op in SPLIT and self.splits(term):
             return self.split(term, facts)
+        if isinstance(term, Apply) and term.op in SUMS:
+            left = without_cancelling(term)
+            if left != term:
+                return self.again(LIKE_TERMS, term, left, facts)
         for rule in _table().get(_head(term), ()):
             for hit in find(rule.pattern, term):
                 if all(holds(g, hit.match, facts) for g in rule.given):
-                    return self.again(rule, term, hit.around(build(rule.result, hit.match)), facts)
+                    after = hit.around(build(rule.result, hit.match))
+                    return self.again(rule.rule.name, term, after, facts)
         return term
 
     def splits(self, term: Apply) -> bool:
@@ -117,11 +124,11 @@ class _Stabiliser:
             ways.append(self.visit(with_parts(term, args), facts.under(branch.condition, holds_)))
         return select(branch.condition, *ways)
 
-    def again(self, rule: Ready, before: Expr, after: Expr, facts: Inference) -> Expr:
+    def again(self, rule: str, before: Expr, after: Expr, facts: Inference) -> Expr:
         """What a rule gave, looked at again."""
         if after == before:
             return before
-        self.fired.append(Fired(rule.rule.name, before, after))
+        self.fired.append(Fired(rule, before, after))
         self.depth += 1
         stable = self.visit(after, facts)
         self.depth -= 1

@@ -27,6 +27,9 @@ LARGEST_EXPONENT = 104.0
 ROUNDED = 0.5
 # The powers of two by which a factor may leave the range at the edges of the data alone.
 SLACK = 8.0
+DIGITS = 24.0
+# The powers of two below the smallest float that a quotient of several data can reach.
+DEEP = 64.0
 COMPARISONS = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
 
 
@@ -46,6 +49,7 @@ class _Widener:
     scales: Scales
     errors: dict[Expr, float] = field(default_factory=dict)
     wide: set[Expr] = field(default_factory=set)
+    numbers: set[Expr] = field(default_factory=set)
 
     def visit(self, term: Expr) -> None:
         """Note the error of a term whose parts are known, and make it wide where it is large."""
@@ -53,11 +57,18 @@ class _Widener:
             return
         error = self.error(term) if term.kind == REAL else 0.0
         self.errors[term] = error
-        if error > LIMIT or self.leaves_range(term):
+        if self.is_number(term):
+            self.numbers.add(term)
+        if error > LIMIT or term in self.numbers or self.leaves_range(term):
             self.widen(term)
         elif self.decides(term):
             for part in term.parts:
                 self.widen(part)
+
+    def is_number(self, term: Expr) -> bool:
+        """Whether a term is computed of numbers alone: it is rounded once, and costs nothing."""
+        parts = isinstance(term, Apply) and term.kind == REAL
+        return parts and all(isinstance(p, Const) or p in self.numbers for p in term.parts)
 
     def decides(self, term: Expr) -> bool:
         """Whether a term chooses between branches by numbers that carry more than one rounding."""
@@ -170,7 +181,8 @@ class _Widener:
                 return self.power_leaves(term, parts[0])
             case "add" | "sub" | "lt" | "le" | "gt" | "ge" | "eq" | "ne":
                 shares = any(isinstance(a, Reduce) and a.op == "logsumexp" for a in term.args)
-                return self.computed(term) and not shares and all(p.overflows for p in parts)
+                over = self.computed(term) and not shares and all(p.overflows for p in parts)
+                return over or (term.op in ("add", "sub") and self.addend_leaves(term, parts))
         return False
 
     def computed(self, term: Apply) -> bool:
@@ -194,6 +206,16 @@ class _Widener:
         if above.underflows and below.low < 0:
             return True
         return (below.overflows and above.high > 2) or below.underflows
+
+    def addend_leaves(self, term: Apply, parts: list[Scale]) -> bool:
+        """Whether a quotient can be too small where what it is added to is hardly larger."""
+        return any(
+            isinstance(arg, Apply)
+            and arg.op == "div"
+            and part.low < SMALLEST - DEEP
+            and other.low < SMALLEST + DIGITS
+            for arg, part, other in zip(term.args, parts, parts[::-1], strict=True)
+        )
 
     def power_leaves(self, term: Apply, base: Scale) -> bool:
         exponent = term.args[1]

@@ -243,8 +243,9 @@ def _products(
             if ratio.denominator != 1 or ratio <= 0:
                 continue
             inner = raised(base, ratio)
-        elif ratio == 1:
+        elif ratio.denominator == 1 and ratio >= 1:
             inner = base
+            rest += ((base, have - power),) if ratio > 1 else ()
         else:
             continue
         for found in matches(part, inner, sofar):

@@ -50,6 +50,9 @@ RULES: tuple[Rule, ...] = (
          "logaddexp(x + log(a), y + log(b))", ("a > 0", "b > 0")),
     Rule("log1mexp", "log1p(-exp(x))", "log1mexp(x)"),
     Rule("log of expm1", "log(-expm1(x))", "log1mexp(x)"),
+    Rule("log1p of a sum of exps", "log1p(sum[i](exp(x)))", "softplus(logsumexp[i](x))"),
+    Rule("log1p of a weighted sum of exps", "log1p(sum[i](a * exp(x)))",
+         "softplus(logsumexp[i](x + log(a)))", ("a > 0",)),
     # --- the logistic family
     Rule("softplus", "log1p(exp(x))", "softplus(x)"),
     Rule("sigmoid", "1 / (1 + exp(x))", "sigmoid(-x)"),
@@ -64,6 +67,7 @@ RULES: tuple[Rule, ...] = (
     Rule("logit of sigmoid", "logit(sigmoid(x))", "x"),
     Rule("exp of softplus", "exp(-softplus(x))", "sigmoid(-x)"),
     Rule("softplus, by its mirror", "softplus(x) - x", "softplus(-x)"),
+    Rule("complement of twice sigmoid", "1 - 2 * sigmoid(x)", "-tanh(x / 2)"),
     # --- hyperbolic functions
     Rule("cosh, by exps", "exp(x) + exp(-x)", "2 * cosh(x)"),
     Rule("sinh, by exps", "exp(x) - exp(-x)", "2 * sinh(x)"),
@@ -89,6 +93,7 @@ RULES: tuple[Rule, ...] = (
     Rule("erfc, mirrored", "1 + erf(x)", "erfc(-x)"),
     Rule("complement of erfc", "2 - erfc(x)", "erfc(-x)"),
     Rule("complement of ndtr", "1 - ndtr(x)", "ndtr(-x)"),
+    Rule("complement of twice ndtr", "1 - 2 * ndtr(x)", "-erf(x / sqrt(2))"),
     Rule("log of ndtr", "log(ndtr(x))", "log_ndtr(x)"),
     Rule("log of the complement of ndtr", "log1p(-ndtr(x))", "log_ndtr(-x)"),
     Rule("log of erfc", "log(erfc(x))", "log_ndtr(-x * sqrt(2)) + log(2)"),

@@ -75,6 +75,8 @@ def factors_of(term: Expr) -> tuple[Fraction, Factors]:
                 exponent.denominator == 1
             ):
                 stack.append((a, power * exponent))
+            case Apply(op="sqrt", args=(a,)) if power % 2 == 0:
+                stack.append((a, power / 2))
             case _:
                 found[part] = found.get(part, Fraction(0)) + power
     return number, tuple((t, n) for t, n in found.items() if n)

@@ -1,0 +1,179 @@
+"""Sums whose terms cancel in symbols: what is left of them, without the terms that cancel.
+
+The rule of the quotient makes such sums: of `u / (u + c)` it gives `1 / (u + c) - u / (u + c)^2`,
+two numbers of all but one size where u is large, and what is meant is `c / (u + c)^2`. The terms
+are brought to one denominator and multiplied out; if that makes like terms cancel, and leaves no
+more terms than there were, it is what the sum stands for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from ..ir import Access, Apply, Const, Expr, Position, Size
+from .views import Terms, factors_of, product, terms_of, total
+
+Monomial = frozenset[tuple[Expr, Fraction]]
+Powers = Mapping[Expr, Fraction]
+# Sums are multiplied out to so many terms at most.
+LARGEST = 24
+MOST_POWER = 3
+SUMS = ("add", "sub")
+
+
+def without_cancelling(term: Expr) -> Expr:
+    """A sum without the terms that cancel each other; the term itself if there are none."""
+    terms = terms_of(term)
+    if not 2 <= len(terms) <= LARGEST:
+        return term
+    left = _Sums().left(terms)
+    return term if left is None else left
+
+
+@dataclass
+class _Sums:
+    """The sums and exponentials that are factors, each under one name however it is written."""
+
+    names: dict[Hashable, Expr] = field(default_factory=dict)
+
+    def left(self, terms: Terms) -> Expr | None:
+        """What is left of a sum, if terms of it cancel when some of the factors are opened."""
+        parts = [self.factors(number, term) for number, term in terms]
+        common = _common([powers for _, powers in parts])
+        inner = [(number, _times(powers, common, -1)) for number, powers in parts]
+        for opened in _choices(inner):
+            monomials = self.added(inner, opened)
+            if monomials is not None and len(monomials) <= len(terms):
+                return _joined(monomials, common)
+        return None
+
+    def added(
+        self, parts: Sequence[tuple[Fraction, Powers]], opened: frozenset[Expr]
+    ) -> dict[Monomial, Fraction] | None:
+        """The sum multiplied out; None if it is too long or nothing in it cancels."""
+        kept: dict[Monomial, Fraction] = {}
+        for number, powers in parts:
+            found = self.expanded(number, powers, opened)
+            if found is None or len(kept) + len(found) > LARGEST:
+                return None
+            for n, monomial in found:
+                n, key = _folded(n, monomial)
+                kept[key] = kept.get(key, Fraction(0)) + n
+        monomials = {key: number for key, number in kept.items() if number}
+        return monomials if len(monomials) < len(kept) else None
+
+    def factors(self, number: Fraction, term: Expr) -> tuple[Fraction, Powers]:
+        """A term as a number times powers of terms, sums by their names."""
+        scale, found = factors_of(term)
+        number *= scale
+        powers: dict[Expr, Fraction] = {}
+        for base, power in _roots_apart(found):
+            sign, name = self.name(base) if power.denominator == 1 else (1, base)
+            number *= sign ** int(power) if sign < 0 else 1
+            powers[name] = powers.get(name, Fraction(0)) + power
+        return number, {base: power for base, power in powers.items() if power}
+
+    def name(self, base: Expr) -> tuple[int, Expr]:
+        """A factor by its name and sign: -1 if it is known by its negative."""
+        if isinstance(base, Apply) and base.op == "exp":
+            return 1, self.names.setdefault(("exp", self.key(base.args[0])), base)
+        if not _is_sum(base):
+            return 1, base
+        negative = self.key(base, -1)
+        if negative in self.names:
+            return -1, self.names[negative]
+        return 1, self.names.setdefault(self.key(base), base)
+
+    def key(self, term: Expr, sign: int = 1) -> Hashable:
+        """What two terms have in common that are equal but for the order of sums and products."""
+        parts = [self.factors(sign * n, t) for n, t in terms_of(term)]
+        return frozenset((n, frozenset(powers.items())) for n, powers in parts)
+
+    def expanded(
+        self, number: Fraction, powers: Powers, opened: frozenset[Expr]
+    ) -> list[tuple[Fraction, Powers]] | None:
+        """A product multiplied out; None if it is too long."""
+        found: list[tuple[Fraction, Powers]] = [(number, {})]
+        for base, power in powers.items():
+            if base not in opened or not _is_small(power):
+                found = [(n, _times(p, {base: power})) for n, p in found]
+                continue
+            inner = [self.factors(n, t) for n, t in terms_of(base)]
+            for _ in range(int(power)):
+                found = [(n * m, _times(p, q)) for n, p in found for m, q in inner]
+                if len(found) > LARGEST:
+                    return None
+        return found
+
+
+def _choices(parts: Iterable[tuple[Fraction, Powers]]) -> Iterator[frozenset[Expr]]:
+    """The sets of factors to open: none, each, those of computed terms, all."""
+    found = {b: None for _, powers in parts for b, p in powers.items() if _is_sum(b) and p > 0}
+    computed = [b for b in found if not all(_is_data(t) for _, t in terms_of(b))]
+    sets = [frozenset[Expr](), *(frozenset([b]) for b in found), frozenset(computed)]
+    yield from dict.fromkeys([*sets, frozenset(found)])
+
+
+def _common(parts: Sequence[Powers]) -> Powers:
+    """The powers of sums that all terms have in common, and those that any is divided by."""
+    bases = {b: None for powers in parts for b in powers if _is_sum(b)}
+    least = {b: min(powers.get(b, Fraction(0)) for powers in parts) for b in bases}
+    return {b: power for b, power in least.items() if power}
+
+
+def _roots_apart(factors: Iterable[tuple[Expr, Fraction]]) -> Iterator[tuple[Expr, Fraction]]:
+    """Factors, with roots of products of numbers as products of roots."""
+    for base, power in factors:
+        match base:
+            case Apply(op="sqrt", args=(Apply(op="mul", args=(Const() as a, Const() as b)),)):
+                yield from ((a, power / 2), (b, power / 2))
+            case Apply(op="sqrt", args=(Const() as a,)):
+                yield a, power / 2
+            case _:
+                yield base, power
+
+
+def _folded(number: Fraction, powers: Powers) -> tuple[Fraction, Monomial]:
+    """A product with the whole powers of numbers multiplied out."""
+    rest = dict(powers)
+    for base, power in powers.items():
+        if isinstance(base, Const) and isinstance(base.value, Fraction) and power.denominator == 1:
+            number *= base.value ** int(rest.pop(base))
+    return number, frozenset(rest.items())
+
+
+def _is_small(power: Fraction) -> bool:
+    return power.denominator == 1 and 0 < power <= MOST_POWER
+
+
+def _is_sum(term: Expr) -> bool:
+    return isinstance(term, Apply) and term.op in SUMS
+
+
+def _is_data(term: Expr) -> bool:
+    return isinstance(term, Access | Const | Position | Size)
+
+
+def _times(a: Powers, b: Powers, sign: int = 1) -> Powers:
+    """A product of powers, or a quotient."""
+    found = dict(a)
+    for base, power in b.items():
+        found[base] = found.get(base, Fraction(0)) + sign * power
+    return {base: power for base, power in found.items() if power}
+
+
+def _joined(monomials: Mapping[Monomial, Fraction], outside: Powers) -> Expr:
+    """A sum of products times powers, what all have in common in front."""
+    each = [(number, dict(key)) for key, number in monomials.items()]
+    if not each:
+        return Const(Fraction(0))
+    common = dict(each[0][1])
+    for _, powers in each[1:]:
+        common = {b: min(p, powers[b]) for b, p in common.items() if b in powers}
+    outside = _times(outside, common)
+    rest = [(n, product(Fraction(1), [*_times(p, common, -1).items()])) for n, p in each]
+    if len(rest) == 1:
+        return product(rest[0][0], [*outside.items()])
+    return product(Fraction(1), [(total(rest), Fraction(1)), *outside.items()])
