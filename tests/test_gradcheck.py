@@ -291,6 +291,14 @@ def test_slopes_at_an_edge(formula: str, right: float) -> None:
         assert found.right == right or abs(found.right - right) < 1e-9
 
 
+def test_a_jump_is_no_slope() -> None:
+    program = lossc.compile("loss f(x[]) = sign(x)")._checked.program
+    with mp.workdps(DIGITS):
+        point = Point("here", {"x": exact_array(Fraction(0))}, {})
+        found = slopes(program.value, point, point.machine(), "x", ())
+        assert (found.left, found.right) == (mp.inf, mp.inf)
+
+
 def limit(formula: str) -> str:
     """What a formula of these tests tends to at 0."""
     return next((n for n in ("7", "100000") if formula.endswith(f"+ {n}")), "0")

@@ -66,9 +66,11 @@ def slopes(value: Expr, point: Point, base: Machine, name: str, place: Place) ->
         at = base.moved(moved.arrays, held=base).run(value, {})
         return (at - here) / h if mp.isfinite(at) else None
 
-    flat = FLAT * max(mp.mpf(1), abs(here))
+    size = max(mp.mpf(1), abs(here))
+    flat = FLAT * size
     first = Slopes(toward(-step), toward(step), flat)
-    if len(first.sides) == 2 and first.is_smooth:
+    jumps = any(abs(s) * step > SMOOTH * size for s in first.sides)
+    if len(first.sides) == 2 and first.is_smooth and not jumps:
         return first
     return Slopes(_settled(toward, -step, flat), _settled(toward, step, flat), flat)
 

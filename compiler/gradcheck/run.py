@@ -162,9 +162,13 @@ class _Check:
             self.notes.append(f"not run at {point.label}: the value is {mp.nstr(value, 5)}")
             return
         found = _At(self, point, machine)
-        cases = [found.case(name) for name in self.derived]
+        cases = [self.case(found.comparison(name)) for name in self.derived]
         self.cases += cases
         self.kinks += any(c.conventions for c in cases)
+
+    def case(self, comparison: _Comparison) -> Case:
+        """One input at one point."""
+        return comparison.case()
 
 
 @dataclass
@@ -204,12 +208,13 @@ class _At:
         except OutOfTime:
             return None, "out of time"
 
-    def case(self, name: str) -> Case:
-        """One input: its derived gradient against each oracle."""
+    def comparison(self, name: str) -> _Comparison:
+        """One input: its derived gradient, to be held against each oracle."""
         clock = self.check.clock.within(self.check.clock.seconds * SHARE)
         order = self.order(name)
-        own = oracle1.gradient(self.check.derived[name], self.machine, order, clock)
-        return _Comparison(self, name, own, clock).case()
+        derived = self.check.derived[name]
+        own = oracle1.gradient(derived, self.machine, order, clock)
+        return _Comparison(self, name, derived, own, clock)
 
     def order(self, name: str) -> list[Place]:
         """The elements of an input, the one that lies on a kink first, the others mixed."""
@@ -226,6 +231,7 @@ class _Comparison:
 
     at: _At
     name: str
+    derived: Program
     own: Mapping[Place, Value]
     clock: Clock
     sides: dict[Place, Slopes] = field(default_factory=dict)
@@ -312,11 +318,10 @@ class _Comparison:
 
     def sharper(self, expansion: Expansion, places: Iterable[Place]) -> Verdict:
         """Oracle 2 once more with twice the digits: a formula may cancel those beyond 50."""
-        derived = self.at.check.derived[self.name]
         with mp.workdps(2 * DIGITS):
             places = list(places)
             clock = Clock(math.inf)
-            own = oracle1.gradient(derived, self.at.point.machine(), places, clock)
+            own = oracle1.gradient(self.derived, self.at.point.machine(), places, clock)
             other = {p: expansion.slope(self.name, p) for p in places}
             return replace(self, own=own).compare(SYMPY, other, EXACT, mp.mpf(10) ** -20)
 

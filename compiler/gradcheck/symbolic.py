@@ -48,6 +48,7 @@ class Expansion:
         self.values: dict[Scalar, Value] = {}
         self.known: dict[tuple[object, ...], Scalar] = {}
         self.sizes: dict[Scalar, int] = {}
+        self.slopes: dict[Scalar, Scalar] = {}
         self.evaluated: dict[tuple[Scalar, int], Value] = {}
         self.value = self.expand(value, {})
 
@@ -56,7 +57,9 @@ class Expansion:
         symbol = self.symbols.get((name, place))
         if symbol is None:
             return mp.mpf(0)
-        return self.number(sympy.diff(self.value, symbol))
+        if symbol not in self.slopes:
+            self.slopes[symbol] = sympy.diff(self.value, symbol)
+        return self.number(self.slopes[symbol])
 
     # --- from terms to scalars
 
