@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from types import MappingProxyType
@@ -148,17 +148,20 @@ class Loss:
         item = derivative(self._checked, wrt)
         return Formula(print_item(item), latex(item))
 
-    def audit(self, seconds: float = 2.0) -> AuditReport:
-        """What the formula claims, proved or refuted; its domains, hazards and kinks.
+    def audit(
+        self, seconds: float = 2.0, *, full: bool = False, static: bool = False
+    ) -> AuditReport:
+        """Claims proved or refuted, domains, hazards, gradient check, accuracy, cost, and more.
 
-        `seconds` of the processor are the most for one claim. A refuted claim raises nothing: see
-        `ok` and str() of the report.
+        `seconds` of the processor are the most for one claim. With `full` all dtypes are measured,
+        at more points and without short limits of time; with `static` the loss is not run. A
+        refuted claim raises nothing: see `ok` and str() of the report, and `to_html(path)`.
         """
-        from lossc.compiler.audit.report import audit
-
+        from .auditing import FULL, QUICK, whole_audit
         from .files import reader
 
-        return audit(self._checked, reader(None), seconds)
+        effort = replace(FULL if full else QUICK, claim=seconds, measured=not static)
+        return whole_audit(self._checked, reader(None), effort)
 
     def sources(self) -> list[Source]:
         """The file of the loss and all files that it uses."""

@@ -174,7 +174,7 @@ def test_plots(shelf: Family, tmp_path: Path) -> None:
 
 
 def test_a_slice_is_what_the_loss_says(shelf: Family) -> None:
-    from docs.manual.slices import choose
+    from lossc.compiler.audit.slices import choose
 
     line = choose(shelf.entries[0].checked)
     assert line is not None and line.varied == "yhat" and line.fixed == "y = 0"
@@ -186,7 +186,7 @@ def test_a_slice_is_what_the_loss_says(shelf: Family) -> None:
 
 
 def test_a_distribution_is_varied_within_the_simplex(shelf: Family) -> None:
-    from docs.manual.slices import choose
+    from lossc.compiler.audit.slices import choose
 
     line = choose(shelf.entries[1].checked)
     assert line is not None and line.varied == "p[0, 0]"
@@ -195,7 +195,7 @@ def test_a_distribution_is_varied_within_the_simplex(shelf: Family) -> None:
 
 
 def test_a_constant_has_no_slice() -> None:
-    from docs.manual.slices import choose
+    from lossc.compiler.audit.slices import choose
 
     (entry,) = family("f", Source.of("std.f", "loss f(x) = mean(0 * x)\n")).entries
     assert choose(entry.checked) is None

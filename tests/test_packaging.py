@@ -51,6 +51,7 @@ def test_links_lead_to_the_folders() -> None:
 def test_data_files_are_packed() -> None:
     """Every data file has its pattern, and every pattern a file."""
     folders = {"lossc.dsl": "dsl", "lossc.stdlib": "stdlib", "lossc": "lossc"}
+    folders["lossc.compiler.audit.page"] = "compiler/audit/page"
     for package, folder in folders.items():
         patterns = TOOL["package-data"][package]
         files = [p for p in (ROOT / folder).iterdir() if p.is_file()]

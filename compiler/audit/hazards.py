@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import islice, product
+from itertools import chain, islice, product
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ from ..passes.differentiate import differentiate
 from .context import Context, Doubt, each_case
 from .derivative import derivative
 from .frame import Case, Frame
-from .goal import Goal, split_at, variables
+from .goal import Budget, Goal, OutOfBudget, split_at, variables
 from .interval import Interval
 from .normal import normal
 from .numeric import evaluate
@@ -50,6 +50,7 @@ from .verdict import Witness
 
 NAN, INFINITE, GRADIENT, FLAT = "nan", "infinite", "gradient", "flat"
 CASES, PIECES, TRIES, PLACES, CORNERS = 8, 24, 12, 8, 40
+SHARE = 0.4  # of the time that is left, for one search
 Env = dict[Index, int]
 Trouble = Callable[[Frame, Mapping[str, Any]], "Culprit | None"]
 
@@ -85,10 +86,14 @@ class Hazard:
 
 @dataclass(frozen=True, slots=True)
 class Hazards:
-    """What was found, and how many parts that could be hazards were shown to be none."""
+    """What was found, and how many parts that could be hazards were shown to be none.
+
+    `notes` says which search ended because its time was over.
+    """
 
     found: tuple[Hazard, ...]
     safe: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +109,14 @@ def hazards(context: Context) -> Hazards:
     """The hazards of a loss."""
     places = Places.of(context.checked)
     found: dict[tuple[str, Span], Hazard] = {}
-    for hazard in (*_of_values(context, places), *_of_gradients(context, places)):
-        found.setdefault((hazard.kind, hazard.span), hazard)
-    for hazard in _flat(context, places):
-        found.setdefault((hazard.kind, hazard.span), hazard)
+    notes: list[str] = []
+    searches = (("values", _of_values), ("gradients", _of_gradients), ("flat regions", _flat))
+    whole = context.budget
+    for name, search in searches:
+        context.budget = whole.part(SHARE)
+        for hazard in _in_time(search(context, places), name, notes):
+            found.setdefault((hazard.kind, hazard.span), hazard)
+    context.budget = whole
     seen = {span for _, span in found}
     safe = 0
     for span, what, how in _suspects(context, places):
@@ -115,7 +124,15 @@ def hazards(context: Context) -> Hazards:
             safe += 1
         elif span not in seen:
             found.setdefault((NAN, span), Hazard(NAN, f"{what} could not be ruled out", span))
-    return Hazards(tuple(found.values()), safe)
+    return Hazards(tuple(found.values()), safe, tuple(notes))
+
+
+def _in_time(found: Iterator[Hazard], name: str, notes: list[str]) -> Iterator[Hazard]:
+    """What a search finds until its time is over."""
+    try:
+        yield from found
+    except OutOfBudget:
+        notes.append(f"hazards: the search of {name} ended, out of time")
 
 
 # --- values ---------------------------------------------------------------------------------------
@@ -133,7 +150,7 @@ def _of_values(context: Context, places: Places) -> Iterator[Hazard]:
     for frame, case in islice(each_case(context.frames), CASES):
         term = case.of(frame.write(value))
         searched = _troubled(context, frame, case, term, trouble)
-        for point, found in (*_at_corners(frame, case, trouble), *searched):
+        for point, found in chain(_at_corners(context, frame, case, trouble), searched):
             kind = NAN if mp.isnan(found.loss) else INFINITE
             span = places.place(found.term)
             what = f"`{span.text}` is {_said(found.value)}, and the loss {_said(found.loss)}"
@@ -144,11 +161,14 @@ def _said(value: Any) -> str:
     return "no number" if mp.isnan(value) else "infinite" if value > 0 else "minus infinity"
 
 
-def _at_corners(frame: Frame, case: Case, trouble: Trouble) -> Iterator[tuple[Point, Culprit]]:
+def _at_corners(
+    context: Context, frame: Frame, case: Case, trouble: Trouble
+) -> Iterator[tuple[Point, Culprit]]:
     """Corners of a box at which something is not finite, each with another culprit."""
     choices = [_ends(case.box[n]) for n in case.box]
     seen: set[tuple[Expr, bool]] = set()
     for values in islice(product(*choices), CORNERS):
+        context.budget.check()
         point = dict(zip(case.box, values, strict=True))
         with mp.workdps(40):
             whole = completed(case, point)
@@ -178,6 +198,7 @@ def _troubled(
     seen: set[Expr] = set()
     for k in bad[:TRIES]:
         for digits in (0, 1, None):
+            context.budget.check()
             point = {n: rounded(float(c[k]), digits, n in question.integers)
                      for n, c in points.items()}  # fmt: skip
             if not all(x in case.box[n] for n, x in point.items()):
@@ -320,7 +341,7 @@ def _flat(context: Context, places: Places) -> Iterator[Hazard]:
         for name in sorted(variables(goal.term)):
             if name not in case.box or frame.kind(name) != REAL or not _is_input(context, name):
                 continue
-            for piece in islice(_pieces(goal), PIECES):
+            for piece in islice(_pieces(goal, context.budget), PIECES):
                 if normal(derivative(piece.term, name)) == ZERO:
                     hazard = _flat_at(context, frame, case, goal, piece, name, places)
                     if hazard is not None:
@@ -332,7 +353,8 @@ def _is_input(context: Context, element: str) -> bool:
     return element.split("[")[0] in context.checked.inputs
 
 
-def _pieces(goal: Goal) -> Iterator[Goal]:
+def _pieces(goal: Goal, budget: Budget) -> Iterator[Goal]:
+    budget.check()
     cases = split_at(goal)
     if cases is None:
         yield goal
@@ -340,7 +362,7 @@ def _pieces(goal: Goal) -> Iterator[Goal]:
     for condition, term in cases:
         inside = goal.where(condition)
         if inside is not None:
-            yield from _pieces(inside.with_term(term))
+            yield from _pieces(inside.with_term(term), budget)
 
 
 def _flat_at(
@@ -438,6 +460,8 @@ def _ruled_out(
         return None
     ranges = [range(*s) for s in spans if s is not None]
     for place in islice(product(*ranges), PLACES):
+        if context.budget.left <= 0:
+            return None
         env: Env = dict(zip(free, place, strict=True))
         goal = Goal(ZERO, case.box, case.given, True)
         inside: Goal | None = goal

@@ -1,28 +1,41 @@
-"""The audit of a loss: claims and verdicts, domains, hazards, kinks, batches."""
+"""The audit of a loss: claims and verdicts, and everything else that a reviewer would ask for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from lossc.dsl.diagnostics import Diagnostic, Label, render
 from lossc.dsl.primitives import PRIMITIVES, REDUCTIONS
 
+from ..accuracy.report import AccuracyReport
 from ..check import Checked
+from ..derive import real_inputs
 from ..elaborate.declare import Input, Param
 from ..gradcheck.kinks import gaps
+from ..gradcheck.report import GradientReport
 from ..link import Reader
+from ..passes.differentiate import differentiate, total
+from ..passes.stabilise import stabilised
+from ..rules.table import RULES
 from ..separate import separate
 from .claims import SECONDS, ClaimVerdict, audit_claims
 from .context import Context
+from .cost import Cost
 from .goal import Budget
 from .hazards import Hazard, Hazards, hazards
+from .influence import Influence, influences
+from .invariants import Invariant, invariants
+from .oracles import conventions, opinions
 from .scalars import NotWritten
-from .verdict import PROVED, REFUTED, UNKNOWN
+from .verdict import PROVED, REFUTED, UNKNOWN, Verdict
 
-FAILS = (REFUTED, "hazard", UNKNOWN)
-HAZARD_SECONDS = 2.0
+FAILS = (REFUTED, "hazard", UNKNOWN, "gradient", "accuracy")
+HAZARD_SECONDS = 1.5
 SEPARATE = (
     "the {op} of one value for each sample: samples can have weights and masks, and values over "
     "batches combine by their sizes"
@@ -33,29 +46,78 @@ JOINED = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A rule that made the form that is computed: `of` is "" or the input of a derivative."""
+
+    rule: str
+    says: str
+    of: str
+    times: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The rewrite as JSON has it."""
+        return {"rule": self.rule, "says": self.says, "of": self.of, "times": self.times}
+
+
 @dataclass(frozen=True)
 class AuditReport:
-    """What the audit found: str() or `text` to read, `to_json()`, and the parts by name."""
+    """What the audit found: str() or `text` to read, `to_json()`, and the parts by name.
 
-    loss: str
-    file: str
+    `gradient`, `accuracy` and `cost` are measured, and empty where nothing was run.
+    """
+
+    checked: Checked = field(repr=False, compare=False)
     claims: tuple[ClaimVerdict, ...]
-    domains: tuple[Input | Param, ...]
     hazards: tuple[Hazard, ...]
     safe: int
     kinks: tuple[tuple[str, str], ...]
+    rewrites: tuple[Rewrite, ...]
+    influence: tuple[Influence, ...]
+    invariants: tuple[Invariant, ...]
     separable: str | None
-    hash: str
+    gradient: GradientReport | None = None
+    accuracy: AccuracyReport | None = None
+    cost: tuple[Cost, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    date: str = ""
     notes: tuple[str, ...] = ()
 
+    @property
+    def loss(self) -> str:
+        """The name of the loss."""
+        return self.checked.name
+
+    @property
+    def file(self) -> str:
+        """Where its text is from."""
+        return self.checked.unit.source.name
+
+    @property
+    def hash(self) -> str:
+        """The canonical hash of its meaning."""
+        return self.checked.program.hash
+
+    @property
+    def domains(self) -> tuple[Input | Param, ...]:
+        """The inputs and params as declared; lists that functions hide are none."""
+        params = [p for p in self.checked.params.values() if p.default is not None]
+        return (*self.checked.inputs.values(), *params)
+
     def count(self, kind: str) -> int:
-        """How many claims were proved, refuted or unknown; or how many hazards there are."""
-        if kind == "hazard":
-            return len(self.hazards)
+        """How many claims were proved, refuted or unknown; or how many findings there are."""
+        match kind:
+            case "hazard":
+                return len(self.hazards)
+            case "gradient":
+                return int(self.gradient is not None and not self.gradient.ok)
+            case "accuracy":
+                rows = self.accuracy.rows if self.accuracy is not None else ()
+                return sum(not r.figures.ok for r in rows)
         return sum(c.verdict.kind == kind for c in self.claims)
 
     def fails(self, *kinds: str) -> bool:
-        """Whether anything of these kinds was found: refuted, hazard, unknown."""
+        """Whether anything of these kinds, of those in FAILS, was found."""
         return any(self.count(k) for k in kinds)
 
     @property
@@ -67,9 +129,15 @@ class AuditReport:
     def summary(self) -> str:
         """One line."""
         counts = [f"{self.count(k)} {k}" for k in (PROVED, REFUTED, UNKNOWN) if self.count(k)]
-        n = len(self.hazards)
-        hazards_ = f"; {n} {'hazard' if n == 1 else 'hazards'}" if n else ""
-        return f"{self.loss}: {', '.join(counts) or 'no claims'}{hazards_}"
+        parts = [", ".join(counts) or "no claims"]
+        if self.hazards:
+            parts.append(_count(len(self.hazards), "hazard"))
+        if self.gradient is not None:
+            parts.append("gradient ok" if self.gradient.ok else "gradient wrong")
+        if self.accuracy is not None:
+            above = "" if self.accuracy.ok else ", above the bar"
+            parts.append(f"{self.accuracy.worst:.1f} bits{above}")
+        return f"{self.loss}: {'; '.join(parts)}"
 
     @property
     def text(self) -> str:
@@ -85,10 +153,40 @@ class AuditReport:
         yield from _section("domains", map(_domain_line, self.domains))
         yield from _section("hazards", self._hazard_lines())
         yield from _section("kinks", (f"{where}: {rule}" for where, rule in self.kinks))
-        batches = JOINED if self.separable is None else SEPARATE.format(op=self.separable)
-        yield from _section("batches", (batches,))
+        yield from _section("rewrites", map(_rewrite_line, self.rewrites))
+        yield from _section("gradient", self._gradient_lines())
+        yield from _section("accuracy", self._accuracy_lines())
+        yield from _section("influence", map(str, self.influence))
+        yield from _section("invariants", (line for i in self.invariants for line in _invariant(i)))
+        yield from _section("batches", (self.batches,))
+        yield from _section("cost", self._cost_lines())
         yield from _section("hash", (self.hash,))
         yield from _section("notes", self.notes)
+
+    @property
+    def batches(self) -> str:
+        """What it means for batches that the loss is separable, or is not."""
+        return JOINED if self.separable is None else SEPARATE.format(op=self.separable)
+
+    def _gradient_lines(self) -> Iterator[str]:
+        if self.gradient is not None:
+            points = _count(self.gradient.points, "point")
+            said = "agrees with every oracle that ran" if self.gradient.ok else "findings"
+            yield f"{said} ({points}, {self.gradient.kinks} on a kink)"
+            yield from (line.strip() for line in self.gradient.findings())
+            yield from (f"{o.wrt}: {o.oracle} {o}" for o in opinions(self.gradient))
+            yield from (f"at a kink, {text}" for text in conventions(self.gradient))
+            yield from (f"note: {text}" for text in self.gradient.notes)
+
+    def _accuracy_lines(self) -> Iterator[str]:
+        if self.accuracy is not None:
+            yield from (line[2:] for line in str(self.accuracy).split("\n")[1:])
+
+    def _cost_lines(self) -> Iterator[str]:
+        if self.cost:
+            sizes = ", ".join(f"{n} = {k}" for n, k in self.cost[0].sizes.items())
+            yield f"as XLA compiles it in float32 for {sizes}"
+            yield from map(str, self.cost)
 
     def _hazard_lines(self) -> Iterator[str]:
         for hazard in self.hazards:
@@ -99,37 +197,50 @@ class AuditReport:
         elif not self.hazards:
             yield "none"
 
+    def to_html(self, path: str | PathLike[str]) -> None:
+        """Write the report as one HTML file that needs nothing else."""
+        from .page import page
+
+        Path(path).write_text(page([self]), encoding="utf-8")
+
     def to_json(self) -> dict[str, Any]:
-        """The report as JSON has it; `docs/cli.md` says what the keys are."""
+        """The report as JSON has it; `docs/audit.md` says what the keys are."""
         return {
             "loss": self.loss, "file": self.file, "ok": self.ok,
             "claims": [{"claim": c.text, **c.verdict.to_json()} for c in self.claims],
             "domains": [_domain_json(d) for d in self.domains],
             "hazards": [h.to_json() for h in self.hazards], "safe": self.safe,
             "kinks": [{"at": where, "slope": rule} for where, rule in self.kinks],
-            "separable": self.separable, "hash": self.hash, "notes": list(self.notes),
+            "rewrites": [r.to_json() for r in self.rewrites],
+            "gradient": self.gradient.to_json() if self.gradient is not None else None,
+            "accuracy": self.accuracy.to_json() if self.accuracy is not None else None,
+            "influence": [i.to_json() for i in self.influence],
+            "invariants": [i.to_json() for i in self.invariants],
+            "separable": self.separable, "cost": [c.to_json() for c in self.cost],
+            "hash": self.hash, "versions": dict(self.versions), "date": self.date,
+            "notes": list(self.notes),
         }  # fmt: skip
 
 
 def audit(checked: Checked, read: Reader | None = None, seconds: float = SECONDS) -> AuditReport:
-    """The audit of a loss; `seconds` of the processor are the most for one claim.
+    """What the text of a loss shows, without running it; `seconds` are the most for one claim.
 
     `read` opens the files that a claim `equals` names.
     """
     claims = audit_claims(checked, seconds, read)
     found, notes = _hazards(checked, read)
     separated = separate(checked.program)
-    params = [p for p in checked.params.values() if p.default is not None]
     return AuditReport(
-        checked.name, checked.unit.source.name, claims, (*checked.inputs.values(), *params),
-        found.found, found.safe, tuple(_kinks(checked)),
-        separated.op if separated is not None else None, checked.program.hash, tuple(notes),
+        checked, claims, found.found, found.safe, tuple(_kinks(checked)), tuple(_rewrites(checked)),
+        influences(checked), invariants(checked),
+        separated.op if separated is not None else None, notes=tuple(notes),
     )  # fmt: skip
 
 
 def _hazards(checked: Checked, read: Reader | None) -> tuple[Hazards, list[str]]:
     try:
-        return hazards(Context(checked, read, Budget(HAZARD_SECONDS))), []
+        found = hazards(Context(checked, read, Budget(HAZARD_SECONDS)))
+        return found, list(found.notes)
     except (NotWritten, RecursionError) as error:
         return Hazards((), 0), [f"hazards were not looked for: {error}"]
 
@@ -145,6 +256,19 @@ def _kinks(checked: Checked) -> Iterator[tuple[str, str]]:
             yield name, rule
 
 
+def _rewrites(checked: Checked) -> Iterator[Rewrite]:
+    """The rules that made the form of value and gradient that is computed."""
+    said = {r.name: f"{r.pattern} = {r.result}" for r in RULES}
+    stable, fired = stabilised(checked.program, checked.domains)
+    parts = {"": fired}
+    for name in real_inputs(checked):
+        derived = differentiate(total(stable), name)
+        parts[name] = stabilised(derived, checked.domains)[1]
+    for of, rules in parts.items():
+        for rule, times in Counter(f.rule for f in rules).items():
+            yield Rewrite(rule, said.get(rule, ""), of, times)
+
+
 # --- text -----------------------------------------------------------------------------------------
 
 
@@ -155,9 +279,28 @@ def _section(title: str, lines: Any) -> Iterator[str]:
         yield from (f"    {row}".rstrip() for row in rows)
 
 
+def _rewrite_line(rewrite: Rewrite) -> str:
+    of = f"the derivative in {rewrite.of}" if rewrite.of else "the value"
+    says = f": {rewrite.says}" if rewrite.says else ""
+    return f"{rewrite.rule}{says}  (in {of}, {rewrite.times} x)"
+
+
 def _claim_lines(claim: ClaimVerdict) -> Iterator[str]:
-    v = claim.verdict
-    yield f"{v.kind:9}{claim.text}"
+    yield from _verdict(claim.text, claim.verdict)
+
+
+def _invariant(found: Invariant) -> Iterator[str]:
+    yield from _verdict(found.text, found.verdict)
+    if found.note:
+        yield f"         {found.note}"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _verdict(text: str, v: Verdict) -> Iterator[str]:
+    yield f"{v.kind:9}{text}"
     scope = f", for {v.scope}" if v.scope else ""
     if v.is_proved:
         yield f"         by {v.how}{scope}"

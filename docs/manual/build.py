@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+from lossc.compiler.audit.slices import Slice, choose
 from lossc.stdlib import families, family_source
 
 from .html import STYLE
 from .index import guide, index
 from .library import Entry, Family, family, library
 from .page import Plot, loss_page
-from .slices import Slice, choose
 
 NO_SLICE = "There is no plot: along no single number is the loss finite and not constant."
 

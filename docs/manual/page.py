@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 import lossc
+from lossc.compiler.audit.slices import Slice
 from lossc.compiler.check import Checked
 from lossc.compiler.elaborate.declare import Input, Param
 from lossc.compiler.emit.to_latex import latex_name
@@ -17,7 +18,6 @@ from lossc.dsl import ast
 from .html import block, code, highlighted, listing, page, section, table
 from .kinks import kinks
 from .library import Entry, claims, prose
-from .slices import Slice
 
 LONG = 6000  # characters of MathML that are shown folded
 Plot = tuple[Slice, str, str]

@@ -11,7 +11,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .slices import Array, Slice
+from lossc.compiler.audit.slices import Array, Slice
 
 COLOURS = ("#c2571a", "#2a7f86", "#6a5acd")
 STYLES = ("-", "--", "-.")

@@ -2,34 +2,71 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from lossc.compiler.audit.report import FAILS, AuditReport, audit
+from lossc.auditing import FULL, QUICK, Effort, whole_audit
+from lossc.compiler.audit.report import FAILS, AuditReport
 from lossc.dsl.diagnostics import Diagnostic, LosscError
+from lossc.stdlib import families
 
-from .target import add_targets, chosen, open_target, target_names, text_target
+from .target import Target, add_targets, chosen, open_target, target_names, text_target
 from .terminal import (
     FINDINGS,
     GOOD,
     Terminal,
     clear_progress,
     exit_code,
+    plain,
     show_progress,
     usage_error,
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from lossc.compiler.check import Checked
+    from lossc.compiler.audit.page import Entry
+    from lossc.compiler.check import Checked, CheckedFile
     from lossc.compiler.link import Reader
 
-HELP = "claims proved or refuted with a witness; domains, hazards, kinks, batches"
+HELP = "claims proved or refuted with a witness; domains, hazards, gradient, accuracy, cost"
+LIBRARY = "std"
+MANY = 8  # losses, from which on several processes are worth their start
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is written of one loss, and which kinds of findings it has."""
+
+    summary: str
+    text: str
+    json: dict[str, Any]
+    entry: Entry | None
+    fails: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One loss of a file; `number` is its place in a page, 0 where there is none."""
+
+    spec: str
+    search: tuple[Path, ...]
+    name: str
+    effort: Effort
+    number: int
 
 
 def add(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_targets(parser, many=True)
+    parser.add_argument(
+        "--html", metavar="PAGE", type=Path, help="write one page that needs no network"
+    )
     parser.add_argument(
         "--fail-on", action="append", default=[], choices=FAILS, metavar="WHAT", dest="fail_on",
         help=f"exit with 1 if there is one: {', '.join(FAILS)}",
@@ -37,55 +74,155 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, default=2.0, metavar="S", help="the most for one claim (2)"
     )
+    parser.add_argument(
+        "--full", action="store_true", help="all dtypes, more points, no short limits of time"
+    )
+    parser.add_argument(
+        "--static", action="store_true", help="only what the text shows, without running the loss"
+    )
     parser.add_argument("--details", action="store_true", help="the whole report of every loss")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
+        help="processes, where there are many losses (one for each core)",
+    )  # fmt: skip
 
 
 def run(args: Namespace, terminal: Terminal) -> int:
     """Audit every loss; 1 only for what --fail-on names, or if a file is not sound."""
-    if not args.seconds > 0:
-        raise usage_error("--seconds takes a number above 0", help="--seconds 2")
-    reports: list[AuditReport] = []
+    _check(args)
     diagnostics: list[Diagnostic] = []
-    for found in _losses(args):
-        if isinstance(found, LosscError):
-            diagnostics += found.diagnostics
-            continue
-        checked, read = found
-        show_progress(f"audit of {checked.name}")
-        reports.append(audit(checked, read, args.seconds))
-        clear_progress()
-    _write(reports, diagnostics, args, terminal)
-    failed = any(r.fails(*args.fail_on) for r in reports)
+    outcomes: list[Outcome] = []
+    jobs = list(_jobs(args, diagnostics))
+    whole = args.details or len(jobs) == 1
+    for outcome in _outcomes(jobs, args):
+        outcomes.append(outcome)
+        if not terminal.json and args.html is None:
+            terminal.say(outcome.text if whole else outcome.summary)
+    _write(outcomes, diagnostics, args, terminal)
+    failed = any(o.fails & set(args.fail_on) for o in outcomes)
     return max(FINDINGS if failed else GOOD, exit_code(diagnostics))
 
 
+def _check(args: Namespace) -> None:
+    if not args.seconds > 0:
+        raise usage_error("--seconds takes a number above 0", help="--seconds 2")
+    if args.jobs < 1:
+        raise usage_error("--jobs takes a number from 1 on", help="--jobs 2")
+    if args.full and args.static:
+        raise usage_error("--full measures, --static does not: give one of them")
+
+
 def _write(
-    reports: list[AuditReport], diagnostics: list[Diagnostic], args: Namespace, terminal: Terminal
+    outcomes: Sequence[Outcome], diagnostics: list[Diagnostic], args: Namespace, terminal: Terminal
 ) -> None:
+    if args.html is not None:
+        _write_page(outcomes, args.html)
+        if not terminal.json:
+            for outcome in outcomes:
+                terminal.say(outcome.summary)
     if terminal.json:
+        failed = any(o.fails & set(args.fail_on) for o in outcomes)
         terminal.document({
-            "ok": not diagnostics and not any(r.fails(*args.fail_on) for r in reports),
+            "ok": not diagnostics and not failed,
             "diagnostics": [d.to_json() for d in diagnostics],
-            "losses": [r.to_json() for r in reports],
+            "losses": [o.json for o in outcomes],
         })  # fmt: skip
-        return
-    whole = args.details or len(reports) == 1
-    for report in reports:
-        terminal.say(report.text if whole else report.summary)
-    if diagnostics:
+    elif diagnostics:
         terminal.report(diagnostics)
 
 
-def _losses(args: Namespace) -> Iterator[tuple[Checked, Reader] | LosscError]:
-    """Every loss named with what `use` may read there, or the error of a file that has none."""
-    from lossc.api import sound
+def _write_page(outcomes: Sequence[Outcome], path: Path) -> None:
+    from lossc.compiler.audit.page import document
+
+    try:
+        path.write_text(document([o.entry for o in outcomes if o.entry]), encoding="utf-8")
+    except OSError as error:
+        raise usage_error(f"cannot write {path}: {error.strerror or error}") from None
+
+
+# --- losses ---------------------------------------------------------------------------------------
+
+
+def _jobs(args: Namespace, diagnostics: list[Diagnostic]) -> Iterator[Job]:
+    """Every loss named; what is wrong with a file goes to the diagnostics."""
     from lossc.dsl import ast
 
-    names: list[str | None] = [*target_names(args)]
-    for name in names or [None]:
+    effort = replace(FULL if args.full else QUICK, claim=args.seconds, measured=not args.static)
+    number = 0
+    texts = [""] if args.expression is not None else []
+    for spec in texts + list(_specs(target_names(args))):
         try:
-            target = text_target(args) if name is None else open_target(name, args.search)
-            found = chosen(target, sound(target.source, target.read))
-            yield from ((c, target.read) for c in found if isinstance(c.item, ast.Loss))
+            found, _ = _opened(spec, args.expression or "", tuple(args.search))
         except LosscError as error:
-            yield error
+            diagnostics += error.diagnostics
+            continue
+        for checked in found:
+            if isinstance(checked.item, ast.Loss):
+                number += args.html is not None
+                yield Job(spec, tuple(args.search), checked.name, effort, number)
+
+
+def _specs(names: Iterable[str]) -> Iterator[str]:
+    """The files that names stand for: all of a folder, or of the library."""
+    for name in names:
+        if name == LIBRARY and not Path(name).exists():
+            yield from (f"{LIBRARY}.{family}" for family in families())
+        elif Path(name).is_dir():
+            inside = sorted(p for p in Path(name).rglob("*.loss") if p.is_file())
+            if not inside:
+                raise usage_error(f"there is no .loss file in {name}")
+            yield from map(str, inside)
+        else:
+            yield name
+
+
+@cache
+def _opened(spec: str, expression: str, search: tuple[Path, ...]) -> tuple[list[Checked], Reader]:
+    """The losses of a file, of standard input, or of a text."""
+    from lossc.api import sound
+
+    args = Namespace(expression=expression, search=list(search))
+    target: Target = open_target(spec, search) if spec else text_target(args)
+    file: CheckedFile = sound(target.source, target.read)
+    return chosen(target, file), target.read
+
+
+# --- audits ---------------------------------------------------------------------------------------
+
+
+def _outcomes(jobs: Sequence[Job], args: Namespace) -> Iterator[Outcome]:
+    """The audits in order, in several processes where there are many."""
+    workers = min(args.jobs, len(jobs) // (MANY // 2))
+    if workers < 2 or args.expression is not None or "-" in args.file:
+        for job in jobs:
+            yield _audited(job, args.expression or "", show_progress)
+            clear_progress()
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        for k, outcome in enumerate(pool.map(_audited, jobs)):
+            show_progress(f"audit: {k + 1} of {len(jobs)}")
+            clear_progress()
+            yield outcome
+
+
+def _audited(job: Job, expression: str = "", progress: Any = lambda text: None) -> Outcome:
+    """The audit of one loss."""
+    from .hlo import quiet
+
+    if job.effort.measured:
+        quiet()
+    found, read = _opened(job.spec, expression, job.search)
+    checked = next(c for c in found if c.name == job.name)
+    report = whole_audit(checked, read, job.effort, progress)
+    return outcome_of(report, job.number)
+
+
+def outcome_of(report: AuditReport, number: int) -> Outcome:
+    """What is written of a report."""
+    shown = None
+    if number:
+        from lossc.compiler.audit.page import entry
+
+        shown = entry(report, number)
+    fails = frozenset(kind for kind in FAILS if report.fails(kind))
+    return Outcome(report.summary, report.text, plain(report.to_json()), shown, fails)

@@ -22,8 +22,13 @@ _METADATA = re.compile(r",? metadata=\{[^{}]*\}")
 _DTYPES = {BOOL: np.bool_, INT: np.int32}
 
 
-def optimized(checked: Checked, sizes: Mapping[str, int], stable: bool = True) -> str:
-    """The optimised HLO of a loss's value on float32 data with axes of the given lengths."""
+def optimized(
+    checked: Checked, sizes: Mapping[str, int], stable: bool = True, wrt: tuple[str, ...] = ()
+) -> str:
+    """The optimised HLO of a loss's value on float32 data with axes of the given lengths.
+
+    With `wrt` it is that of the value and the gradients in those names.
+    """
     quiet()
     import tensorflow as tf
 
@@ -32,9 +37,9 @@ def optimized(checked: Checked, sizes: Mapping[str, int], stable: bool = True) -
     _check_names(checked, sizes)
     runtime = Runtime(checked, stable=stable)
     tensors = runtime.tensors([_sample(i, sizes) for i in checked.inputs.values()])
-    values = runtime.param_tensors(checked, {}, tf.float32)
+    values = runtime.param_tensors(checked, {})
     runtime.check(checked, tensors, values)
-    function = tf.function(runtime.body(Task(), checked), jit_compile=True, autograph=False)
+    function = tf.function(runtime.body(Task(wrt=wrt), checked), jit_compile=True, autograph=False)
     compiler = function.experimental_get_compiler_ir(*tensors, *values)
     return _METADATA.sub("", str(compiler(stage="optimized_hlo"))).strip()
 

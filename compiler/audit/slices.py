@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from random import Random
 from typing import Any
 
 import numpy as np
 from mpmath import mp
 
-import lossc
-from lossc.compiler import domains as dom
-from lossc.compiler.check import Checked
-from lossc.compiler.elaborate.declare import Input, Param
-from lossc.compiler.gradcheck.sampling import INSIDE, Sampler, as_float, exact_array
-from lossc.compiler.gradcheck.sizes import smallest
-from lossc.compiler.ir import REAL, Axis
+from .. import domains as dom
+from ..check import Checked
+from ..elaborate.declare import Input, Param
+from ..gradcheck.point import Clock, OutOfTime
+from ..gradcheck.points import Points, lengths_of_params
+from ..gradcheck.sampling import INSIDE, Sampler, as_float, exact_array
+from ..gradcheck.sizes import smallest
+from ..interpret import Compiler, Machine
+from ..ir import REAL, Axis, Index, Program
+from ..passes.differentiate import differentiate
 
 Array = np.ndarray[Any, Any]
 Place = tuple[int, ...]
 
 POINTS = 101
+DIGITS = 30  # of the interpreter
 REACH = 4.0  # how far an unbounded input is followed
 INSET = 1 / 250  # of the width, from an open end
 SHOWN = 6  # longer arrays are not spelt out
@@ -57,13 +62,24 @@ class Case:
     params: Mapping[str, float] = field(default_factory=dict)
 
 
-def choose(checked: Checked) -> Slice | None:
-    """The first line along which the loss is finite and not constant; None if there is none."""
-    loss = lossc.Loss(checked, jit=False)
+def choose(checked: Checked, seconds: float = float("inf")) -> Slice | None:
+    """The first line along which the loss is finite and not constant; None if there is none.
+
+    None too where none is found in so many seconds.
+    """
+    clock = Clock(seconds)
+    try:
+        with mp.workdps(DIGITS):
+            return _first(checked, clock)
+    except OutOfTime:
+        return None
+
+
+def _first(checked: Checked, clock: Clock) -> Slice | None:
     for sizes in _sizes(checked):
         for decl in _candidates(checked):
             for ramp in sorted((False, True), reverse=_has_corners(decl)):
-                found = _Line(loss, checked, decl, sizes, ramp).slice()
+                found = _Line(checked, decl, sizes, ramp, clock).slice()
                 if found is not None:
                     return found
     return None
@@ -73,11 +89,7 @@ def _sizes(checked: Checked) -> Iterator[dict[Axis, int]]:
     """Lengths of axes to try: one sample if that says something, then several."""
     inputs = [d.tensor for d in checked.inputs.values()]
     leading = {t.axes[0]: 1 for t in inputs if t.axes and t.axes[0].size is None}
-    given = {
-        axis: length
-        for p in checked.params.values()
-        for axis, length in zip(p.tensor.axes, exact_array(p.default).shape, strict=False)
-    }
+    given = lengths_of_params(checked, checked.program)
     for known, least in ((leading, 3), ({}, 2), ({}, 3), ({}, 6)):
         try:
             yield smallest(checked.program, {**known, **given}, least)
@@ -99,15 +111,15 @@ class _Line:
     With `ramp`, tensors of reals ascend, as the corners of boxes do; else they are samples.
     """
 
-    loss: lossc.Loss
     checked: Checked
     decl: Input
     sizes: Mapping[Axis, int]
     ramp: bool
+    clock: Clock
 
     def slice(self) -> Slice | None:
         """The curves along the line, or None if they say nothing."""
-        arrays = {d.name: self.start(k, d) for k, d in enumerate(self.loss.inputs.values())}
+        arrays = {d.name: self.start(k, d) for k, d in enumerate(self.checked.inputs.values())}
         if not arrays[self.decl.name].size:
             return None
         cases = self.cases(arrays)
@@ -121,7 +133,7 @@ class _Line:
 
     def sampler(self) -> Sampler:
         """A sampler that knows the params; the same numbers at every build."""
-        params = {p.name: exact_array(p.default) for p in self.loss.params.values()}
+        params = {p.name: exact_array(p.default) for p in self.params.values()}
         return Sampler(Random(f"slice {self.decl.name}"), self.sizes, params)
 
     def start(self, k: int, decl: Input) -> Array:
@@ -175,35 +187,53 @@ class _Line:
         return (0,) * len(self.decl.tensor.axes)
 
     def curves(self, cases: list[Case], xs: Array) -> Iterator[Curve]:
-        """Values and slopes along the line for each case, in one loop of a graph."""
-        import tensorflow as tf
-
-        names = list(self.loss.inputs)
-
-        @tf.function  # type: ignore[untyped-decorator]
-        def along(moved: Any, arrays: dict[str, Any], params: dict[str, Any]) -> Any:
-            def at(x: Any) -> Any:
-                args = [x if n == self.decl.name else arrays[n] for n in names]
-                value, grads = self.loss.value_and_grad(*args, wrt=self.decl.name, **params)
-                return value, grads[self.decl.name][self.place]
-
-            return tf.map_fn(at, moved, fn_output_signature=(tf.float64, tf.float64))
-
+        """Values and slopes along the line for each case, by the interpreter."""
         for case in cases:
-            moved = np.stack([self.moved(case.arrays[self.decl.name], float(x)) for x in xs])
-            arrays = {n: tf.constant(a) for n, a in case.arrays.items()}
-            params = {n: tf.constant(v, tf.float64) for n, v in case.params.items()}
-            values, slopes = along(tf.constant(moved), arrays, params)
-            yield Curve(case.label, values.numpy(), slopes.numpy())
+            pairs = [self.at(case, float(x)) for x in xs]
+            yield Curve(case.label, *(np.array(c) for c in zip(*pairs, strict=True)))
+
+    def at(self, case: Case, x: float) -> tuple[float, float]:
+        """Value and slope at a point of a curve."""
+        self.clock.check()
+        arrays: dict[str, Array] = {**self.around, **case.arrays}
+        arrays[self.decl.name] = self.moved(case.arrays[self.decl.name], x)
+        arrays |= {n: np.array(v, dtype=object) for n, v in case.params.items()}
+        exact = {n: _exact(a) for n, a in arrays.items()}
+        machine = Machine(self.sizes, exact, compiler=self.compiler)
+        env: dict[Index, int] = dict(zip(self.derived.axes, self.place, strict=True))
+        value = _number_at(machine, self.checked.program, {})
+        return value, _number_at(machine, self.derived, env)
+
+    @cached_property
+    def derived(self) -> Program:
+        """The derivative in what varies."""
+        return differentiate(self.checked.program, self.decl.name)
+
+    @cached_property
+    def compiler(self) -> Compiler:
+        """The terms read so far."""
+        return Compiler()
+
+    @cached_property
+    def params(self) -> dict[str, Param]:
+        """The params that have a value."""
+        return {n: p for n, p in self.checked.params.items() if p.default is not None}
+
+    @cached_property
+    def around(self) -> dict[str, Array]:
+        """The params at their defaults, those of functions called among them."""
+        points = Points(self.checked, self.checked.program, self.sizes, self.sizes, 0)
+        hidden = {n: exact_array(v) for n, v in points.hidden.items()}
+        return {**{p.name: exact_array(p.default) for p in points.params}, **hidden}
 
     # --- several curves -------------------------------------------------------------------------
 
     def cases(self, arrays: Mapping[str, Array]) -> list[Case]:
         """A case for each label, else for some values of a param, else one."""
-        for decl in self.loss.inputs.values():
+        for decl in self.checked.inputs.values():
             if decl.name != self.decl.name and (found := self.labels(decl, arrays)):
                 return found
-        for param in self.loss.params.values():
+        for param in self.params.values():
             if found := self.settings(param, arrays):
                 return found
         return [Case("", arrays)]
@@ -271,7 +301,7 @@ class _Line:
         drawn = [n for n in others if arrays[n].size > SHOWN]
         if drawn:
             said.append(f"{' and '.join(drawn)} drawn once from the domain")
-        for decl in self.loss.inputs.values():
+        for decl in self.checked.inputs.values():
             joint = isinstance(decl.meaning, dom.Simplex | dom.OneHot)
             if decl.name in named and arrays[decl.name].size > 1 and not joint:
                 said.append(f"the other values of {decl.name} drawn once from the domain")
@@ -282,9 +312,26 @@ class _Line:
             others_too = arrays[self.decl.name].ravel()[1:]
             shown = f" at {_spelt(others_too)}" if rest < SHOWN else ""
             said.append(f"the other values of {self.decl.name} fixed{shown}")
-        said += [f"{p.name} = {_default(p)}" for p in self.loss.params.values()
+        said += [f"{p.name} = {_default(p)}" for p in self.params.values()
                  if p.name not in named and isinstance(p.default, Fraction)]  # fmt: skip
         return "; ".join(said)
+
+
+def _exact(array: Array) -> Array:
+    """Numbers as the interpreter has them."""
+    if array.dtype == bool or array.dtype == object:
+        return array
+    out = np.empty(array.shape, dtype=object)
+    for place in np.ndindex(array.shape):
+        out[place] = mp.mpf(float(array[place]))
+    return out
+
+
+def _number_at(machine: Machine, program: Program, env: Mapping[Index, int]) -> float:
+    try:
+        return float(machine.run(program.value, dict(env)))
+    except (ArithmeticError, ValueError):
+        return float("nan")
 
 
 def _has_corners(decl: Input) -> bool:

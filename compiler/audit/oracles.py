@@ -1,0 +1,64 @@
+"""A gradient check in few lines: what each oracle says of each input, and why one was not run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..gradcheck.report import AGREES, DISAGREES, NOT_RUN, ORACLES, GradientReport
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What one oracle says of the gradient in one input, over all points.
+
+    `error` is the largest relative difference at the points where it agrees; `missing` counts by
+    reason the points at which it was not run.
+    """
+
+    wrt: str
+    oracle: str
+    agreed: int
+    disagreed: int
+    error: float
+    missing: tuple[tuple[str, int], ...]
+
+    def __str__(self) -> str:
+        parts = []
+        if self.agreed:
+            worst = f"to {self.error:.0e}" if self.error else "exactly"
+            parts.append(f"agrees {worst} at {_points(self.agreed)}")
+        if self.disagreed:
+            parts.append(f"disagrees at {_points(self.disagreed)}")
+        if self.missing:
+            reasons = ", ".join(f"{n} ({why})" for why, n in self.missing)
+            parts.append(f"not run at {reasons}")
+        return "; ".join(parts) or "not run"
+
+
+def opinions(report: GradientReport) -> Iterator[Opinion]:
+    """The opinions on each input in turn."""
+    for name in report.wrt:
+        for oracle in ORACLES:
+            mine = [v for c in report.cases if c.wrt == name
+                    for v in c.verdicts if v.oracle == oracle]  # fmt: skip
+            agreed = [v.error or 0.0 for v in mine if v.status == AGREES]
+            missing = Counter(v.note or "no reason given" for v in mine if v.status == NOT_RUN)
+            yield Opinion(
+                name, oracle, len(agreed), sum(v.status == DISAGREES for v in mine),
+                max(agreed, default=0.0), tuple(missing.items()),
+            )  # fmt: skip
+
+
+def conventions(report: GradientReport) -> Iterator[str]:
+    """The slope that is taken at a kink, one line an input and a point."""
+    for case in report.cases:
+        for c in case.conventions[:1]:
+            at = f"[{', '.join(map(str, c.place))}]" if c.place else ""
+            sides = f"{c.left:.6g} and {c.right:.6g}"
+            yield f"{case.wrt}{at} at {case.point}: {c.value:.6g}, between {sides}"
+
+
+def _points(n: int) -> str:
+    return f"{n} point" if n == 1 else f"{n} points"
