@@ -72,8 +72,7 @@ class Runtime:
             return known[0](*inputs, *known[1])
         tensors = self.tensors(inputs)
         checked = self.fixed(params)
-        dtype = compute_dtype(tensors)
-        values = self.param_tensors(checked, params, dtype)
+        values = self.param_tensors(checked, params)
         self.check(checked, tensors, values)
         values += self.parts(task, checked, (*tensors, *values), vectors)
         trace = self.trace(task, checked, tensors, values)
@@ -116,14 +115,15 @@ class Runtime:
             self._fixed[key] = specialise(self.checked, exact)
         return self._fixed[key]
 
-    def param_tensors(
-        self, checked: Checked, params: Mapping[str, Any], dtype: tf.DType
-    ) -> list[tf.Tensor]:
-        """The params of the program as tensors; variables and tensors stay live."""
+    def param_tensors(self, checked: Checked, params: Mapping[str, Any]) -> list[tf.Tensor]:
+        """The params of the program as tensors; variables and tensors stay live.
+
+        They are in double precision, and rounded where a step of single precision uses them.
+        """
         tensors = []
         for tensor in checked.program.params:
             name = tensor.name
-            kind = tf.bool if tensor.kind == BOOL else dtype
+            kind = tf.bool if tensor.kind == BOOL else tf.float64
             if name in params and params[name] is not None and name not in checked.hidden:
                 tensors.append(_param(checked.params[name], params[name], kind))
             else:
@@ -193,7 +193,8 @@ class Runtime:
         def value_and_grad(*tensors: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
             named = dict(zip(names, tensors, strict=True))
             value, gradients = both(named)
-            return (forward(named) if checked.program.axes else value), gradients
+            whole = forward(named) if checked.program.axes else value
+            return whole, _of_params(checked, gradients, tensors)
 
         return value_and_grad if task.wrt else value
 
@@ -202,7 +203,12 @@ class Runtime:
         build = diagonals if task.what == DIAGONAL else products
         build_all = build(checked.program, task.wrt, self.numerics(checked))
         names = [*names, *(direction(n) for n in task.wrt)] if task.what == PRODUCT else names
-        return lambda *tensors: build_all(dict(zip(names, tensors, strict=True)))
+
+        def both(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+            found = build_all(dict(zip(names, tensors, strict=True)))
+            return _of_params(checked, found, tensors)
+
+        return both
 
     def forward(
         self, what: str, checked: Checked
@@ -230,6 +236,15 @@ class Runtime:
     def numerics(self, checked: Checked) -> Numerics:
         """How the programs of the loss are made right to the last bits."""
         return Numerics(checked.domains) if self.stable else AS_WRITTEN
+
+
+def _of_params(
+    checked: Checked, found: Mapping[str, tf.Tensor], tensors: Sequence[tf.Tensor]
+) -> dict[str, tf.Tensor]:
+    """Derivatives, those in params in the dtype of computation."""
+    dtype = compute_dtype(tensors[: len(checked.program.inputs)])
+    params = {t.name for t in checked.program.params}
+    return {n: tf.cast(x, dtype) if n in params else x for n, x in found.items()}
 
 
 def not_separable(checked: Checked) -> Diagnostic:

@@ -179,3 +179,17 @@ def test_empty_sets(body: str, value: float) -> None:
 def test_reference_is_exact_to_its_digits() -> None:
     loss = lossc.compile("mean((y - yhat)^2)")
     assert str(loss.reference([0.5], [0.25], digits=30)) == "0.0625"
+
+
+@pytest.mark.parametrize("jit", [False, True], ids=["eager", "xla"])
+def test_params_given_as_numbers_are_not_rounded_before_they_are_used(jit: bool) -> None:
+    """One tenth in single precision is off by 1.5e-8, which exp(8 / t) makes 1.2e-6."""
+    loss = lossc.compile("loss l(y[n]; t = 0.1, w = 1) = w * mean(exp(y / t))", jit=jit)
+    y = np.array([8.0], np.float32)
+    assert float(loss(y)) == pytest.approx(np.exp(80.0), rel=1e-7)
+    assert float(loss(y, t=0.2)) == pytest.approx(np.exp(40.0), rel=1e-7)
+    assert loss(y).dtype == tf.float32
+    value, slopes = loss.value_and_grad(y, wrt=["y", "t"], t=np.float64(0.1))
+    assert float(value) == pytest.approx(np.exp(80.0), rel=1e-7)
+    assert float(slopes["t"]) == pytest.approx(-800 * np.exp(80.0), rel=2e-7)
+    assert {s.dtype for s in slopes.values()} == {tf.float32}
