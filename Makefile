@@ -27,8 +27,8 @@ $(READY): pyproject.toml
 demo: $(READY) ## compile the example losses, evaluate them, train and save a Keras model
 	@$(BIN)/python examples/demo.py
 
-test: $(READY) ## run all tests
-	@$(BIN)/python -m pytest
+test: $(READY) ## run all tests, on all processors up to four
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 lint: $(READY) ## check style and layout
 	@$(BIN)/ruff check .
@@ -42,7 +42,7 @@ bench: $(READY) ## measure import, check, compile, call and gradient times
 	@$(BIN)/python bench/gradients.py
 	@$(BIN)/python bench/derive.py
 
-accuracy: $(READY) ## measure bits of error beside Keras's, and write docs/accuracy.md (an hour)
+accuracy: $(READY) ## measure bits of error beside Keras's, and write docs/accuracy.md (25 minutes)
 	@$(BIN)/python bench/accuracy.py
 
 mutants: $(READY) ## break every derivative rule on purpose and count what the checks catch

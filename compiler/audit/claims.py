@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lossc.dsl import ast
+from lossc.dsl.diagnostics import LosscError
 
 from ..check import Checked
 from ..link import Reader
@@ -72,6 +73,8 @@ def decide(
         return KINDS[claim.kind](context, claim)
     except (NotStated, NotWritten) as error:
         return unknown(str(error))
+    except LosscError as error:  # a slope that the language cannot write
+        return unknown(error.diagnostics[0].message)
     except OutOfBudget:
         return unknown("all, until the time ran out")
     except (TooLarge, RecursionError):

@@ -221,7 +221,7 @@ def ladder(
         return proved(found, context.scope(main))
     context.rounds, context.seed = ROUNDS, context.seed + 1
     for frame, case in each_case(context.frames):
-        verdict = refute(frame, case)
+        verdict = refute(frame, case) if context.budget.left > 0 else None
         if verdict is not None:
             return verdict
     return unknown(*TRIED)

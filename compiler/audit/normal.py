@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import product
 from math import gcd, lcm
 
 from ..ir import Access, Apply, Expr, Select, with_parts
@@ -16,7 +17,7 @@ from .tidy import HALF, ONE, ZERO, build, number, tidied, unsigned, value_of
 
 Monomial = tuple[tuple[Expr, Fraction], ...]  # atoms with exponents, in the order of their digests
 Polynomial = Mapping[Monomial, Fraction]
-LARGEST = 150  # monomials of a product
+LARGEST = 64  # monomials of a product
 MOST_TERMS = 250  # terms that one normal form may take
 
 UNIT: Monomial = ()
@@ -253,11 +254,11 @@ def _sum(a: Polynomial, b: Polynomial) -> Polynomial:
 def _product(a: Polynomial, b: Polynomial) -> Polynomial:
     if len(a) * len(b) > LARGEST:
         raise TooLarge
-    total: Polynomial = NOTHING
-    for m, c in a.items():
-        for n, d in b.items():
-            total = _sum(total, {k: v * c * d for k, v in _joined(m, n).items()})
-    return total
+    total: dict[Monomial, Fraction] = {}
+    for (m, c), (n, d) in product(a.items(), b.items()):
+        for monomial, x in _joined(m, n).items():
+            total[monomial] = total.get(monomial, Fraction(0)) + x * c * d
+    return {m: c for m, c in total.items() if c}
 
 
 def _joined(a: Monomial, b: Monomial) -> Polynomial:

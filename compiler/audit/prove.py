@@ -400,7 +400,8 @@ def _generalised_once(goal: Goal) -> Goal | None:
 
 def halved(goal: Goal) -> Goal:
     """A term even in a variable, over the half of its interval that is not below 0."""
-    for name in sorted(variables(goal.term)):
+    names = variables(goal.term)
+    for name in sorted(names) if len(names) <= WIDEST else ():
         interval = goal.box.get(name)
         if interval is None or interval.low >= 0 or -interval.low > interval.high or goal.given:
             continue

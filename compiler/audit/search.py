@@ -26,6 +26,7 @@ from .numeric import Array, evaluate
 from .tidy import number
 
 POINTS, BEST, ROUNDS = 600, 6, 7
+TIED = 8  # inputs that others are set equal to
 PRECISIONS = (40, 90)
 AGREE = mp.mpf(10) ** -20
 LEAST = mp.mpf(10) ** -13
@@ -106,9 +107,10 @@ def _start(question: Question, names: Sequence[str], rng: np.random.Generator) -
         points[name] = _column(question.box[name], rng)
         if name in question.integers:
             points[name] = np.round(points[name])
-    for a in names:
+    some = [names[k] for k in rng.permutation(len(names))[:TIED]]
+    for a in some:
         for b in names:
-            tie = rng.random(POINTS) < 0.5 / max(len(names), 1)
+            tie = rng.random(POINTS) < 0.5 / len(some)
             near = rng.choice([0.0, 0.0, 1.0, -1.0, 1e-3], POINTS)
             moved = _inside(np.where(tie, points[a] + near, points[b]), question.box[b])
             points[b] = np.round(moved) if b in question.integers else moved

@@ -55,15 +55,22 @@ def symmetric(context: Context, claim: ast.Claim) -> Verdict:
     if len(a.axes) != len(b.axes):
         raise NotStated("symmetry in inputs of different axes")
     value = context.checked.program.value
-    swapped = replaced(value, {a.name: _whole(b), b.name: _whole(a)})
+    swapped = _traded(value, a, b)
+    others = [t for n, t in tensors.items() if n not in names]
+    moved = {x for pair in zip(a.axes, b.axes, strict=True) if len({*pair}) > 1 for x in pair}
+    if moved & {axis for t in others for axis in t.axes}:
+        raise NotStated("symmetry in inputs of different axes")
     if tidy(swapped) == tidy(value):
         return proved(NORMAL_FORM)
     shown = (("as given", value), ("exchanged", swapped))
     return decide_gap(context, _minus(value, swapped), True, False, shown)
 
 
-def _whole(tensor: Tensor) -> Expr:
-    return Access(tensor, tuple(Position(Symbol(a.name, a)) for a in tensor.axes))
+def _traded(value: Expr, a: Tensor, b: Tensor) -> Expr:
+    """A term with each of two tensors in place of the other, and so with their axes."""
+    swapped = replaced(value, {a.name: _renamed(b, a), b.name: _renamed(a, b)})
+    pairs = list(zip(a.axes, b.axes, strict=True))
+    return _on_axes(swapped, dict(pairs) | {y: x for x, y in pairs})
 
 
 def _minus(a: Expr, b: Expr) -> Expr:
@@ -110,7 +117,10 @@ def translated(own: Checked, other: Checked) -> Expr:
             terms[name] = Const(param.default)
         elif param.default is not None:
             raise NotStated(f"{other.name} has the param {name}")
-    return _on_axes(replaced(other.program.value, terms), own, other)
+    axes: dict[Axis, Axis] = {}
+    for mine, theirs in zip(own.inputs.values(), other.inputs.values(), strict=True):
+        axes |= dict(zip(theirs.tensor.axes, mine.tensor.axes, strict=True))
+    return _on_axes(replaced(other.program.value, terms), axes)
 
 
 def _renamed(mine: Tensor, theirs: Tensor) -> Expr:
@@ -118,11 +128,8 @@ def _renamed(mine: Tensor, theirs: Tensor) -> Expr:
     return Access(mine, tuple(Position(Symbol(a.name, a)) for a in theirs.axes))
 
 
-def _on_axes(value: Expr, own: Checked, other: Checked) -> Expr:
-    """A term over this loss's axes in place of another's."""
-    axes: dict[Axis, Axis] = {}
-    for mine, theirs in zip(own.inputs.values(), other.inputs.values(), strict=True):
-        axes |= dict(zip(theirs.tensor.axes, mine.tensor.axes, strict=True))
+def _on_axes(value: Expr, axes: Mapping[Axis, Axis]) -> Expr:
+    """A term over other axes."""
     if all(a == b for a, b in axes.items()):
         return value
 

@@ -16,7 +16,7 @@ from ..context import Context, Doubt, Exact, at_place, ladder, value_of_variable
 from ..curvature import Shapes, is_quasiconvex
 from ..enclose import enclose
 from ..frame import Case, Frame
-from ..goal import Goal, put, variables
+from ..goal import Goal, put_all, variables
 from ..interval import INF, Interval
 from ..prove import EXACT, RULES, Prover
 from ..scalars import open_places, scalar
@@ -67,14 +67,11 @@ class Pair:
     def at(self, share: Fraction | Expr) -> Expr:
         """The term at `x + share * (x' - x)`."""
         factor = share if isinstance(share, Expr) else number(share)
-        term = self.term
-        moved = {n: scalar(f"#{n}") for n in self.names}
-        for n, m in moved.items():
-            term = put(term, n, m)
+        moved: dict[str, Expr] = {}
         for n in self.names:
             step = build("mul", factor, build("sub", scalar(n + TWIN), scalar(n)))
-            term = put(term, f"#{n}", build("add", scalar(n), step))
-        return term
+            moved[n] = build("add", scalar(n), step)
+        return put_all(self.term, moved)
 
     def exact(self, share: Fraction | str) -> Exact:
         """The value there by the interpreter; `share` may name a variable."""
