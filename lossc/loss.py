@@ -149,19 +149,27 @@ class Loss:
         return Formula(print_item(item), latex(item))
 
     def audit(
-        self, seconds: float = 2.0, *, full: bool = False, static: bool = False
-    ) -> AuditReport:
+        self, seconds: float = 2.0, *, full: bool = False, static: bool = False,
+        data: Mapping[str, Any] | None = None,
+    ) -> AuditReport:  # fmt: skip
         """Claims proved or refuted, domains, hazards, gradient check, accuracy, cost, and more.
 
         `seconds` of the processor are the most for one claim. With `full` all dtypes are measured,
-        at more points and without short limits of time; with `static` the loss is not run. A
-        refuted claim raises nothing: see `ok` and str() of the report, and `to_html(path)`.
+        at more points and without short limits of time; with `static` the loss is not run. `data`
+        has arrays of the inputs, and params, by name: what they do is looked at too. A refuted
+        claim raises nothing: see `ok` and str() of the report, and `to_html(path)`.
         """
         from .auditing import FULL, QUICK, whole_audit
+        from .data_audit import audit_data
         from .files import reader
 
         effort = replace(FULL if full else QUICK, claim=seconds, measured=not static)
-        return whole_audit(self._checked, reader(None), effort)
+        report = whole_audit(self._checked, reader(None), effort)
+        if data is None:
+            return report
+        inputs, params = self._bind((), data)
+        arrays = dict(zip(self._checked.inputs, inputs, strict=True))
+        return replace(report, data=audit_data(self._checked, arrays, params))
 
     def sources(self) -> list[Source]:
         """The file of the loss and all files that it uses."""

@@ -22,7 +22,7 @@ def evaluate(term: Expr, values: Mapping[str, Array]) -> Array:
     with np.errstate(all="ignore"):
         for t in postorder(term):
             done[t] = _value(t, [done[p] for p in t.parts], values)
-    shape = np.broadcast(*values.values()).shape if values else ()
+    shape = np.broadcast_shapes(*(np.shape(v) for v in values.values()))
     return np.broadcast_to(np.asarray(done[term], dtype=float), shape)
 
 

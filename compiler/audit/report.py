@@ -26,6 +26,7 @@ from ..separate import separate
 from .claims import SECONDS, ClaimVerdict, audit_claims
 from .context import Context
 from .cost import Cost
+from .data import DataReport
 from .goal import Budget
 from .hazards import Hazard, Hazards, hazards
 from .influence import Influence, influences
@@ -34,7 +35,7 @@ from .oracles import conventions, opinions
 from .scalars import NotWritten
 from .verdict import PROVED, REFUTED, UNKNOWN, Verdict
 
-FAILS = (REFUTED, "hazard", UNKNOWN, "gradient", "accuracy")
+FAILS = (REFUTED, "hazard", UNKNOWN, "gradient", "accuracy", "data")
 HAZARD_SECONDS = 1.5
 SEPARATE = (
     "the {op} of one value for each sample: samples can have weights and masks, and values over "
@@ -79,6 +80,7 @@ class AuditReport:
     gradient: GradientReport | None = None
     accuracy: AccuracyReport | None = None
     cost: tuple[Cost, ...] = ()
+    data: DataReport | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     date: str = ""
     notes: tuple[str, ...] = ()
@@ -114,6 +116,9 @@ class AuditReport:
             case "accuracy":
                 rows = self.accuracy.rows if self.accuracy is not None else ()
                 return sum(not r.figures.ok for r in rows)
+            case "data":
+                ranges = self.data.ranges if self.data is not None else ()
+                return sum(r.outside > 0 for r in ranges)
         return sum(c.verdict.kind == kind for c in self.claims)
 
     def fails(self, *kinds: str) -> bool:
@@ -134,6 +139,8 @@ class AuditReport:
             parts.append(_count(len(self.hazards), "hazard"))
         if self.gradient is not None:
             parts.append("gradient ok" if self.gradient.ok else "gradient wrong")
+        if self.data is not None and not self.data.ok:
+            parts.append("data outside its domain")
         if self.accuracy is not None:
             above = "" if self.accuracy.ok else ", above the bar"
             parts.append(f"{self.accuracy.worst:.1f} bits{above}")
@@ -160,6 +167,7 @@ class AuditReport:
         yield from _section("invariants", (line for i in self.invariants for line in _invariant(i)))
         yield from _section("batches", (self.batches,))
         yield from _section("cost", self._cost_lines())
+        yield from _section("data", self.data.lines() if self.data is not None else ())
         yield from _section("hash", (self.hash,))
         yield from _section("notes", self.notes)
 
@@ -217,6 +225,7 @@ class AuditReport:
             "influence": [i.to_json() for i in self.influence],
             "invariants": [i.to_json() for i in self.invariants],
             "separable": self.separable, "cost": [c.to_json() for c in self.cost],
+            "data": self.data.to_json() if self.data is not None else None,
             "hash": self.hash, "versions": dict(self.versions), "date": self.date,
             "notes": list(self.notes),
         }  # fmt: skip

@@ -17,6 +17,7 @@ from lossc.compiler.audit.report import FAILS, AuditReport
 from lossc.dsl.diagnostics import Diagnostic, LosscError
 from lossc.stdlib import families
 
+from .evaluate import add_data
 from .target import Target, add_targets, chosen, open_target, target_names, text_target
 from .terminal import (
     FINDINGS,
@@ -67,6 +68,7 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--html", metavar="PAGE", type=Path, help="write one page that needs no network"
     )
+    add_data(parser)
     parser.add_argument(
         "--fail-on", action="append", default=[], choices=FAILS, metavar="WHAT", dest="fail_on",
         help=f"exit with 1 if there is one: {', '.join(FAILS)}",
@@ -90,6 +92,8 @@ def add(parser: ArgumentParser) -> None:
 def run(args: Namespace, terminal: Terminal) -> int:
     """Audit every loss; 1 only for what --fail-on names, or if a file is not sound."""
     _check(args)
+    if args.data is not None or args.param or args.bind:
+        return _run_on_data(args, terminal)
     diagnostics: list[Diagnostic] = []
     outcomes: list[Outcome] = []
     jobs = list(_jobs(args, diagnostics))
@@ -101,6 +105,46 @@ def run(args: Namespace, terminal: Terminal) -> int:
     _write(outcomes, diagnostics, args, terminal)
     failed = any(o.fails & set(args.fail_on) for o in outcomes)
     return max(FINDINGS if failed else GOOD, exit_code(diagnostics))
+
+
+def _run_on_data(args: Namespace, terminal: Terminal) -> int:
+    """Audit one loss on the data of a file."""
+    from lossc.data_audit import audit_data
+
+    from .evaluate import data_of, sole_loss
+    from .hlo import quiet
+
+    if args.static:
+        raise usage_error("--data runs the loss, --static does not: give one of them")
+    target = _sole_target(args)
+    loss = sole_loss(target)
+    columns, given = data_of(loss, args)
+    quiet()
+    report = whole_audit(loss._checked, target.read, _effort(args), show_progress)
+    clear_progress()
+    arrays = {n: columns[n].array if n in columns else given[n] for n in loss.inputs}
+    params = {n: v for n, v in given.items() if n in loss.params}
+    name = str(args.data) if args.data is not None else "the command line"
+    report = replace(report, data=audit_data(loss._checked, arrays, params, name))
+    outcome = outcome_of(report, int(args.html is not None))
+    if not terminal.json and args.html is None:
+        terminal.say(outcome.text)
+    _write([outcome], [], args, terminal)
+    return FINDINGS if outcome.fails & set(args.fail_on) else GOOD
+
+
+def _sole_target(args: Namespace) -> Target:
+    """The one loss that data is for."""
+    names = target_names(args)
+    if not names:
+        return text_target(args)
+    if len(names) > 1:
+        raise usage_error("--data is for one loss: give one FILE, FILE#NAME, or -e TEXT")
+    return open_target(names[0], args.search)
+
+
+def _effort(args: Namespace) -> Effort:
+    return replace(FULL if args.full else QUICK, claim=args.seconds, measured=not args.static)
 
 
 def _check(args: Namespace) -> None:
@@ -147,7 +191,7 @@ def _jobs(args: Namespace, diagnostics: list[Diagnostic]) -> Iterator[Job]:
     """Every loss named; what is wrong with a file goes to the diagnostics."""
     from lossc.dsl import ast
 
-    effort = replace(FULL if args.full else QUICK, claim=args.seconds, measured=not args.static)
+    effort = _effort(args)
     number = 0
     texts = [""] if args.expression is not None else []
     for spec in texts + list(_specs(target_names(args))):

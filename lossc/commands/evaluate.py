@@ -28,6 +28,13 @@ def add(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_targets(parser, many=False)
     add_level(parser)
+    add_data(parser)
+    parser.add_argument("--grad", action="store_true", help="the gradient by each real input")
+    parser.add_argument("--per-sample", action="store_true", help="the values per sample")
+
+
+def add_data(parser: ArgumentParser) -> None:
+    """Declare the arguments that name data."""
     parser.add_argument(
         "--data", metavar="D", type=Path, help="the data: a .npz, .csv or .parquet file"
     )
@@ -39,27 +46,30 @@ def add(parser: ArgumentParser) -> None:
         "--param", "--set", action="extend", nargs="+", default=[], metavar="NAME=VALUE",
         help="the value of a param, or of an input that is one number",
     )  # fmt: skip
-    parser.add_argument("--grad", action="store_true", help="the gradient by each real input")
-    parser.add_argument("--per-sample", action="store_true", help="the values per sample")
 
 
 def run(args: Namespace, terminal: Terminal) -> int:
     """Evaluate the loss; data outside its declared domain is a finding."""
-    loss = _sole_loss(sole_target(args), stable=args.level > 0)
-    values = _pairs(args.param, "--param", "delta=2")
-    given = {name: _value(name, text) for name, text in values.items()}
-    for name in given:
-        _check_known(loss, name, [*loss.inputs, *loss.params], "input or param")
-    bound = _pairs(args.bind, "--bind", "yhat=pred")
-    for name in bound:
-        _check_known(loss, name, list(loss.inputs), "input")
-    columns = _columns(loss, args.data, bound, given)
+    loss = sole_loss(sole_target(args), stable=args.level > 0)
+    columns, given = data_of(loss, args)
     result = evaluate(loss, columns, given, args.grad, args.per_sample)
     if terminal.json:
         terminal.document(result)
     else:
         terminal.say(_text(result))
     return GOOD
+
+
+def data_of(loss: Loss, args: Namespace) -> tuple[dict[str, Column], dict[str, Any]]:
+    """The columns of the inputs, and the inputs and params given as numbers."""
+    values = named_values(args.param, "--param", "delta=2")
+    given = {name: number_of(name, text) for name, text in values.items()}
+    for name in given:
+        check_known(loss, name, [*loss.inputs, *loss.params], "input or param")
+    bound = named_values(args.bind, "--bind", "yhat=pred")
+    for name in bound:
+        check_known(loss, name, list(loss.inputs), "input")
+    return read_columns(loss, args.data, bound, given), given
 
 
 def evaluate(
@@ -87,7 +97,7 @@ def _array(tensor: Any) -> Any:
     return np.asarray(tensor)
 
 
-def _sole_loss(target: Target, stable: bool) -> Loss:
+def sole_loss(target: Target, stable: bool = True) -> Loss:
     """The loss that is named, or the only one of the file."""
     from lossc.api import only, sound
 
@@ -100,7 +110,7 @@ def _sole_loss(target: Target, stable: bool) -> Loss:
 # --- arguments -----------------------------------------------------------------------------
 
 
-def _pairs(texts: Sequence[str], option: str, example: str) -> dict[str, str]:
+def named_values(texts: Sequence[str], option: str, example: str) -> dict[str, str]:
     """What an option gives as NAME=VALUE, by name."""
     pairs: dict[str, str] = {}
     for text in texts:
@@ -113,7 +123,7 @@ def _pairs(texts: Sequence[str], option: str, example: str) -> dict[str, str]:
     return pairs
 
 
-def _value(name: str, text: str) -> Any:
+def number_of(name: str, text: str) -> Any:
     """A param's value: a number, true, false, none, or a list `[0.1, 0.5]`."""
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
@@ -128,7 +138,8 @@ def _value(name: str, text: str) -> Any:
         raise usage_error(f"--param {name}={text} has no number", help=help) from None
 
 
-def _check_known(loss: Loss, name: str, known: Sequence[str], what: str) -> None:
+def check_known(loss: Loss, name: str, known: Sequence[str], what: str) -> None:
+    """Raise LosscError for a name that is not known."""
     if name not in known:
         near = get_close_matches(name, known, 1)
         help = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(known)}"
@@ -138,7 +149,7 @@ def _check_known(loss: Loss, name: str, known: Sequence[str], what: str) -> None
 # --- data ----------------------------------------------------------------------------------
 
 
-def _columns(
+def read_columns(
     loss: Loss, path: Path | None, bound: Mapping[str, str], given: Mapping[str, Any]
 ) -> dict[str, Column]:
     """The data of each input that is not given as a number."""

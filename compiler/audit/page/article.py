@@ -18,6 +18,7 @@ from ...gradcheck.kinks import gaps
 from ...gradcheck.report import ORACLES
 from ...ir import Access, Select, postorder
 from ..claims import ClaimVerdict
+from ..data import DataReport, Pull, Ranged, Taken, share
 from ..hazards import Hazard
 from ..oracles import Opinion, conventions, opinions
 from ..places import Places
@@ -41,6 +42,7 @@ def article(report: AuditReport, key: str) -> str:
         ("Claims", claims(report)),
         ("Source", source(report)),
         ("Hazards", hazards(report)),
+        ("Data", data(report)),
         ("Domains", domains(report)),
         ("Conventions", kinks(report)),
         ("Gradient check", gradient(report)),
@@ -234,6 +236,67 @@ def _kink_places(report: AuditReport, places: Places) -> Iterator[tuple[int, int
         span = places.place(term)
         if is_met and span != places.whole and span.source == report.checked.item.span.source:
             yield span.start, span.stop, rules[name]
+
+
+# --- data -----------------------------------------------------------------------------------------
+
+
+def data(report: AuditReport) -> Iterator[str]:
+    """What the loss does on the data given."""
+    found = report.data
+    if found is None:
+        return
+    yield paragraph(f"{found.samples} samples of {found.source}; the loss is {found.value:.9g}.")
+    head = ("name", "verdict", "values", "domain", "shape")
+    yield table("Values beside the declared domains", head, map(_ranged, found.ranges))
+    rows = map(_taken, found.branches)
+    yield table("Branches taken", ("branch", "shares", "times met"), rows)
+    yield table("Gradients, a sample at a time", _PULLS, map(_pull, found.gradients), "figures")
+    yield _carriers(found)
+    yield listing(escape(n) for n in found.notes)
+
+
+_PULLS = ("gradient in", "dead", "exploding", "not finite", "median", "largest")
+
+
+def _ranged(found: Ranged) -> tuple[str, ...]:
+    odd = ((found.nans, "NaN"), (found.infinities, "infinite"))
+    more = "".join(f", {n} {word}" for n, word in odd if n)
+    mark, first = verdict("good", "inside"), ""
+    if found.outside:
+        mark = verdict("bad", f"{found.outside} of {found.total} outside")
+        first = f'<p class="soft">first: {escape(found.first)}</p>'
+    values = f"{found.low:.6g} to {found.high:.6g}{more}"
+    shape = " × ".join(map(str, found.shape)) or "one number"
+    return code(found.name), mark + first, escape(values), code(found.domain), escape(shape)
+
+
+def _taken(found: Taken) -> tuple[str, ...]:
+    sides = ", ".join(f"{label}: {share(n, found.met)}" for label, n in found.sides)
+    where = f'{code(found.text)} <span class="soft">line {found.line}</span>'
+    return where, escape(sides), str(found.met)
+
+
+def _pull(found: Pull) -> tuple[str, ...]:
+    counts = (found.dead, found.exploding, found.nonfinite)
+    odd = [verdict("warn", share(n, found.samples)) if n else "none" for n in counts]
+    largest = f"{found.largest:.3g} (sample {found.worst})"
+    return code(found.input), *odd, f"{found.median:.3g}", largest
+
+
+def _carriers(found: DataReport) -> str:
+    top = ", ".join(f"{name} of the samples have {x:.1%}" for name, x in found.top)
+    rows = [(str(c.sample), f"{c.value:.6g}", f"{c.share:.1%}{_bar(c.share)}")
+            for c in found.carriers]  # fmt: skip
+    caption = f"Samples that carry the loss, by {found.by}: {top}"
+    return table(caption, ("sample", found.by, "share"), rows, "figures")
+
+
+def _bar(part: float) -> str:
+    return (
+        '<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">'
+        f'<rect width="{100 * part:.1f}" height="6"/></svg>'
+    )
 
 
 # --- declarations and conventions -----------------------------------------------------------------
