@@ -1,7 +1,9 @@
 """Bits of error of the library, the corpus, Keras's losses and TensorFlow's operations.
 
-Writes docs/accuracy.md. `--primitives` prints the table of primitives only; `--only NAME ...`
-prints the rows of some losses.
+Writes docs/accuracy.md, with few points a loss; `--full` takes 2,000 points, which is a matter of
+hours. `--rows FILE` keeps what was measured, a line of JSON a loss, and `--again` writes the page
+of such a file. `--primitives` prints the table of primitives only; `--only NAME ...` prints the
+rows of some losses.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from mpmath import mp
 import lossc
 from lossc.compiler import domains as dom
 from lossc.compiler.accuracy.floats import FLOAT32
-from lossc.compiler.accuracy.report import Figures, Row, Tally
+from lossc.compiler.accuracy.report import MEAN_BAR, WORST_BAR, Figures, Row, Tally
 from lossc.compiler.accuracy.sampling import EDGE, FLOATS, MILD, FloatSampler
 from lossc.compiler.arithmetic import NEAREST
 from lossc.compiler.ir import Const
@@ -40,6 +42,11 @@ CORPUS = ROOT / "tests" / "corpus"
 PAGE = ROOT / "docs" / "accuracy.md"
 FORMAT = "float32"
 BITS = 256
+POINTS, SECONDS = 40, 6.0  # of each loss, and for the true results at them
+FULL_POINTS, FULL_SECONDS = 2000, 600.0
+
+# Why losses are above the bars.
+WHY: dict[str, str] = {}
 
 # Our loss, Keras's, and whether Keras wants the elements as samples of one.
 KERAS: dict[str, tuple[str, dict[str, Any], bool]] = {
@@ -60,9 +67,10 @@ KERAS: dict[str, tuple[str, dict[str, Any], bool]] = {
     "categorical_crossentropy": ("CategoricalCrossentropy", {}, False),
     "categorical_crossentropy_from_logits":
         ("CategoricalCrossentropy", {"from_logits": True}, False),
-    "sparse_categorical_crossentropy": ("SparseCategoricalCrossentropy", {}, False),
+    "sparse_categorical_crossentropy":
+        ("SparseCategoricalCrossentropy", {"ignore_class": -1}, False),
     "sparse_categorical_crossentropy_from_logits":
-        ("SparseCategoricalCrossentropy", {"from_logits": True}, False),
+        ("SparseCategoricalCrossentropy", {"from_logits": True, "ignore_class": -1}, False),
     "categorical_focal_crossentropy": ("CategoricalFocalCrossentropy", {}, False),
     "categorical_focal_crossentropy_from_logits":
         ("CategoricalFocalCrossentropy", {"from_logits": True}, False),
@@ -88,9 +96,13 @@ class Found:
 
 
 def names() -> list[str]:
-    """The library, then what the corpus has beside it."""
-    library = list(lossc.std)
-    return library + [p.stem for p in sorted(CORPUS.glob("*.loss")) if p.stem not in library]
+    """What Keras has, what the corpus has beside the library, and the rest of the library."""
+    corpus = [p.stem for p in sorted(CORPUS.glob("*.loss")) if is_of_corpus(p.stem)]
+    return [*KERAS, *corpus, *(n for n in lossc.std if n not in KERAS)]
+
+
+def is_of_corpus(name: str) -> bool:
+    return (CORPUS / f"{name}.loss").exists() and name not in lossc.std
 
 
 def find(name: str) -> Any:
@@ -99,16 +111,18 @@ def find(name: str) -> Any:
 
 
 def measured(name: str, points: int, seconds: float) -> Found:
-    """One loss, and Keras's where there is one, at the same points."""
+    """One loss, and Keras's where there is one, at the same points.
+
+    Without XLA are measured the losses of the corpus, and those that Keras has.
+    """
     from lossc.accuracy import ENGINES, engine
     from lossc.compiler.accuracy.run import Plan, measure
 
     loss = find(name)
 
     def engines(subject: Any) -> Mapping[str, Any]:
-        own = {
-            e: engine(lossc.loss.Loss(loss._checked, jit), subject) for e, jit in ENGINES.items()
-        }
+        modes = ENGINES if name in KERAS or is_of_corpus(name) else {"xla": True}
+        own = {e: engine(lossc.loss.Loss(loss._checked, jit), subject) for e, jit in modes.items()}
         return {**own, **({"keras": keras_engine(name, subject)} if name in KERAS else {})}
 
     try:
@@ -125,7 +139,7 @@ def keras_engine(name: str, subject: Any) -> Any:
     import tensorflow as tf
 
     of_class, options, column = KERAS[name]
-    loss = getattr(keras.losses, of_class)(reduction="none", **options)
+    loss = getattr(keras.losses, of_class)(**options)
     wanted = subject.wrt
 
     @tf.function(jit_compile=True)
@@ -133,17 +147,18 @@ def keras_engine(name: str, subject: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch([y, p])
             apart = (y[:, None], p[:, None]) if column else (y, p)
+            total = loss(*apart)
             values = loss.call(*apart)
-            total = tf.reduce_mean(values)
         zero = tf.UnconnectedGradients.ZERO
         found = dict(zip(subject.checked.inputs, (y, p), strict=True))
-        return values, tape.gradient(total, {n: found[n] for n in wanted}, None, zero)
+        return values, total, tape.gradient(total, {n: found[n] for n in wanted}, None, zero)
 
     def run(batch: Any, format: Any) -> Mapping[str, Any]:
         arrays = batch.floats(subject.checked.program, format)
         tensors = [tf.constant(arrays[n]) for n in subject.checked.inputs]
-        values, slopes = both(*tensors)
-        return {"": np.asarray(values), **{n: np.asarray(g) for n, g in slopes.items()}}
+        values, total, slopes = both(*tensors)
+        value = total if batch.samples is None else values
+        return {"": np.asarray(value), **{n: np.asarray(g) for n, g in slopes.items()}}
 
     return run
 
@@ -203,7 +218,7 @@ def _tally(got: Any, true: Sequence[Any], inputs: Sequence[Any]) -> Figures:
 
 
 def cells(rows: Iterable[Row], engine: str) -> list[str]:
-    """Mean and worst of value and gradient, the share that is not finite, and what cancels."""
+    """Points, mean and worst of value and gradient, the share not finite, and what cancels."""
     mine = [r for r in rows if r.engine == engine]
     value = [r.figures for r in mine if not r.of]
     slopes = [r.figures for r in mine if r.of]
@@ -211,8 +226,8 @@ def cells(rows: Iterable[Row], engine: str) -> list[str]:
     apart = [r.cancelling for r in mine if r.cancelling.points]
     share = sum(f.points for f in apart) / max(sum(r.figures.points for r in mine), 1)
     return [
-        *_mean_worst(value), *_mean_worst(slopes), f"{lost:.0%}" if lost else "",
-        f"{_mean(apart):.1f} ({share:.0%})" if apart else "",
+        str(max((f.points for f in value), default=0)), *_mean_worst(value), *_mean_worst(slopes),
+        f"{lost:.0%}" if lost else "", f"{_mean(apart):.1f} ({share:.0%})" if apart else "",
     ]  # fmt: skip
 
 
@@ -229,8 +244,8 @@ def _mean(figures: Sequence[Figures]) -> float:
 
 
 HEAD = """\
-| loss | value, mean | worst | gradient, mean | worst | not finite | cancelling: mean (share) |
-| --- | --- | --- | --- | --- | --- | --- |"""
+| loss | points | value, mean | worst | gradient, mean | worst | not finite | cancelling (share) |
+| --- | --- | --- | --- | --- | --- | --- | --- |"""
 
 
 def line(name: str, columns: Iterable[str]) -> str:
@@ -238,8 +253,44 @@ def line(name: str, columns: Iterable[str]) -> str:
 
 
 def losses_table(found: Sequence[Found], engine: str) -> str:
-    done = [f for f in found if f.rows]
+    done = [f for f in found if any(r.engine == engine for r in f.rows)]
     return "\n".join([HEAD, *(line(f.name, cells(f.rows, engine)) for f in done)])
+
+
+def above(found: Sequence[Found]) -> list[tuple[str, Row]]:
+    """The figures of ours that are above the bars."""
+    return [(f.name, r) for f in found for r in f.rows if r.engine == "xla" and not r.figures.ok]
+
+
+def above_table(found: Sequence[Found]) -> str:
+    """The losses above the bars, with the worst point of each and why it is so."""
+    lines = [
+        "| loss | of | mean | worst | not finite | why |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, row in above(found):
+        f = row.figures
+        of, lost = row.of or "value", f"{f.nonfinite:.0%}" if f.nonfinite else ""
+        columns = [of, f"{f.mean:.2f}", f"{f.worst:.1f}", lost, WHY.get(name, "not looked into")]
+        lines.append(line(name, columns))
+    return "\n".join(lines)
+
+
+def summary(found: Sequence[Found]) -> str:
+    """How many losses keep the bars, in words."""
+    done = [f for f in found if f.rows]
+    bad = {name for name, _ in above(found)}
+    rows = [r for f in done for r in f.rows if r.engine == "xla"]
+    keras = [f for f in done if any(r.engine == "keras" and not r.figures.ok for r in f.rows)]
+    lost = {name for name, r in above(found) if r.figures.nonfinite}
+    both = sum(any(r.engine == "keras" for r in f.rows) for f in done)
+    return (
+        f"{len(done)} losses and {len(rows)} values and gradients were measured. "
+        f"{len(done) - len(bad)} losses keep the bars in all of them: a mean of at most "
+        f"{MEAN_BAR:.0f} bit, at worst {WORST_BAR:.0f}, no NaN or infinity where the truth is a "
+        f"normal number. {len(lost)} give a number that is not finite. Of the {both} losses "
+        f"that Keras has, {len(keras)} of Keras's are above the bars."
+    )
 
 
 def keras_table(found: Sequence[Found]) -> str:
@@ -277,12 +328,16 @@ def page(found: Sequence[Found], points: int, primitives: str) -> str:
         f"""# Accuracy
 
 How many bits of value and gradient are wrong, log2(1 + ulps), beside arbitrary precision: float32,
-{points} points a loss over the floats of its domains, as [`lossc accuracy`](cli.md#accuracy) draws
-them. Written by `make accuracy` on {date.today()}, {platform.machine()}, {packages}.
+at most {points} points a loss over the floats of its domains, as
+[`lossc accuracy`](cli.md#accuracy) draws them. Written by `make accuracy` on {date.today()},
+{platform.machine()}, {packages}.
 
-The last column has the points where terms of unlike sign cancel to less than 1/8: their mean error
-and their share. They are not in the other columns. 32 bits is a result that is not a number, or
-none of whose digits is right.
+{summary(found)}
+
+The last column has the points where terms of unlike sign cancel to less than 1/8 and more than one
+bit is lost: their mean error and their share. They are not in the other columns. 32 bits is a
+result that is not a number, or none of whose digits is right. A loss that takes long in arbitrary
+precision has fewer points; `python bench/accuracy.py --full` takes {FULL_POINTS:,} for every loss.
 
 ## Beside Keras
 
@@ -290,13 +345,21 @@ Under XLA, at the same points, with the params at their defaults.
 
 {keras_table(found)}
 
+## Above the bars
+
+Each at few points in a hundred, most with numbers of all sizes in one sample.
+
+{above_table(found)}
+
 ## Every loss, under XLA
 
-The library, then the corpus of `tests/corpus`.
+What Keras has, what `tests/corpus` has beside the library, and the rest of the library.
 
 {losses_table(found, "xla")}
 
-## Every loss, without XLA
+## Without XLA
+
+The losses that Keras has, and the corpus.
 
 {losses_table(found, "eager")}
 
@@ -328,24 +391,44 @@ def survey(
     return found
 
 
+def again(rows: Path) -> list[Found]:
+    """What was measured before."""
+    return [_found(json.loads(text)) for text in rows.read_text("utf-8").splitlines()]
+
+
+def _found(said: Mapping[str, Any]) -> Found:
+    rows = [
+        Row(**{**r, "figures": Figures(**r["figures"]), "cancelling": Figures(**r["cancelling"])})
+        for r in said["rows"]
+    ]
+    return Found(said["name"], tuple(rows), said["error"])
+
+
 def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--points", type=int, default=100)
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--points", type=int)
+    parser.add_argument("--seconds", type=float)
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--primitives", action="store_true")
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--rows", type=Path, help="a file to which each loss's rows are added")
+    parser.add_argument("--again", action="store_true", help="write the page of the file of rows")
     args = parser.parse_args()
+    points = args.points or (FULL_POINTS if args.full else POINTS)
+    seconds = args.seconds or (FULL_SECONDS if args.full else SECONDS)
     if args.primitives:
-        print(primitives_table(args.points * 10))
+        print(primitives_table(points * 10))
         return
-    found = survey(args.only or names(), args.points, args.seconds, args.processes, args.rows)
+    if args.again:
+        found = again(args.rows)
+    else:
+        found = survey(args.only or names(), points, seconds, args.processes, args.rows)
     if args.only:
         print(keras_table(found), losses_table(found, "xla"), sep="\n\n")
         return
-    PAGE.write_text(page(found, args.points, primitives_table(args.points * 10)), "utf-8")
+    PAGE.write_text(page(found, points, primitives_table(points * 10)), "utf-8")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from ..interpret import Code, Compiler, Machine
 from ..ir import Access, Along, Apply, Const, Expr, Position, Reduce, Size
 
 LEFT = 8  # a sum cancels if its largest term is more than so many times as large
+SHARE = 3  # a logarithm is moved by a share, so that it does not undo how a sum is moved
 TIED = 4  # last places, by which numbers differ that are all but equal
 LOGARITHMS, TURNS = ("log", "log2", "log10", "xlogy"), ("sin", "cos", "tan")
 ORDERED = ("max", "min", "argmax", "argmin", "sort", "rank", "argsort")
@@ -85,9 +86,9 @@ class Watch(Compiler):
         if not 0 < x < mp.inf or LEFT * abs(mp.log(x)) >= 1:
             return result
         self.cancelled = True
-        return (
-            result + mp.ldexp(result / mp.log(x), -self.digits) if self.move and x != 1 else result
-        )
+        if not self.move or x == 1:
+            return result
+        return result + mp.ldexp(result / mp.log(x), -self.digits) / SHARE
 
     def _turned(self, op: str, code: Code, angle: Code) -> Code:
         def value(machine: Machine) -> Value:

@@ -117,7 +117,7 @@ class Scales:
     def reduction(self, term: Reduce) -> Scale:
         body = self.known[term.body]
         match term.op:
-            case "sum" if isinstance(term.body, Apply) and term.body.op == "mul":
+            case "sum" if _is_contraction(term.body):
                 # Matrix products are what single precision is fast at: they are taken to fit.
                 return Scale(SMALLEST, min(body.high + 4, LARGEST))
             case "mean" | "max" | "min" | "sum" | "norm" | "norm1" | "std":
@@ -129,6 +129,13 @@ class Scales:
             case "count" | "argmax" | "argmin":
                 return Scale(0, 31)
         return Scale()
+
+
+def _is_contraction(body: Expr) -> bool:
+    """Whether a sum is one over a product of arrays of which none has all the axes."""
+    if not (isinstance(body, Apply) and body.op == "mul"):
+        return False
+    return all(factor.free != body.free for factor in body.args)
 
 
 def _power(term: Apply, base: Scale) -> Scale:
