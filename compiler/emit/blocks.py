@@ -24,7 +24,7 @@ BLOCK, STAGES = 32, 3
 def total(x: Tensor, dims: Sequence[int]) -> Tensor:
     """The sum over some dims; in blocks where XLA compiles it and the dims are the last ones."""
     kept = len(x.shape) - len(dims)
-    if not _in_xla() or not dims or sorted(dims) != list(range(kept, len(x.shape))):
+    if not in_xla() or not dims or sorted(dims) != list(range(kept, len(x.shape))):
         return tf.reduce_sum(x, dims)
     if len(dims) > 1:
         lengths = _lengths(x)
@@ -50,7 +50,8 @@ def _apart(x: Tensor) -> Any:
     return xla.optimization_barrier(x)[0], lambda g: g
 
 
-def _in_xla() -> bool:
+def in_xla() -> bool:
+    """Whether XLA compiles what is being built."""
     return not tf.executing_eagerly() and bool(GraphOrParentsInXlaContext(get_default_graph()))
 
 

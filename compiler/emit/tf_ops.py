@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from lossc.dsl.primitives import PRIMITIVES
 
-from .blocks import total
+from .blocks import in_xla, total
 
 Tensor = Any
 Shape = Sequence[Any]
@@ -136,7 +136,19 @@ def xlog1py(x: Tensor, y: Tensor) -> Any:
         dy = tf.where(tf.equal(x, 0), tf.zeros([], x.dtype), x / (1 + y))
         return _fit(g * tf.math.log1p(y), x), _fit(g * dy, y)
 
-    return tf.math.xlog1py(x, y), slope
+    return tf.where(tf.equal(x, 0), tf.zeros([], x.dtype), x * _log1p(y)), slope
+
+
+def _log1p(x: Tensor) -> Tensor:
+    """`log(1 + x)`; under XLA the logarithm of the rounded sum, and what its rounding took.
+
+    XLA's own takes the time of two logarithms; TensorFlow's graph optimiser would make `lost` 0.
+    """
+    if not in_xla():
+        return tf.math.log1p(x)
+    whole = 1 + x
+    lost = x - (whole - 1)
+    return tf.math.log(whole) + tf.where(tf.abs(lost) > 0, lost / whole, tf.zeros([], x.dtype))
 
 
 def _fit(g: Tensor, x: Tensor) -> Tensor:
@@ -227,14 +239,14 @@ def sigmoid(x: Tensor) -> Tensor:
 
 @custom_gradient
 def _softplus(x: Tensor) -> Any:
-    value = tf.maximum(x, 0) + tf.math.log1p(tf.exp(-tf.abs(x)))
+    value = tf.maximum(x, 0) + _log1p(tf.exp(-tf.abs(x)))
     return value, lambda g: g * sigmoid(x)
 
 
 @custom_gradient
 def _logaddexp(x: Tensor, y: Tensor) -> Any:
     gap = tf.where(tf.equal(x, y), tf.zeros([], x.dtype), x - y)
-    value = tf.maximum(x, y) + tf.math.log1p(tf.exp(-tf.abs(gap)))
+    value = tf.maximum(x, y) + _log1p(tf.exp(-tf.abs(gap)))
 
     def slope(g: Tensor) -> tuple[Tensor, Tensor]:
         d = tf.where(tf.equal(x, y), tf.zeros([], x.dtype), x - y)
@@ -247,7 +259,7 @@ def _logaddexp(x: Tensor, y: Tensor) -> Any:
 def _log1mexp(x: Tensor) -> Any:
     near = x > -math.log(2)
     upper = tf.math.log(-tf.math.expm1(tf.where(near, x, -tf.ones([], x.dtype))))
-    lower = tf.math.log1p(-tf.exp(tf.where(near, -tf.ones([], x.dtype), x)))
+    lower = _log1p(-tf.exp(tf.where(near, -tf.ones([], x.dtype), x)))
     return tf.where(near, upper, lower), lambda g: -g / tf.math.expm1(-x)
 
 
@@ -257,7 +269,7 @@ def _logcosh(x: Tensor) -> Any:
     near = size < 1
     inner = tf.where(near, _coshm1(tf.minimum(size, 1)), tf.exp(-2 * size))
     line = tf.where(near, tf.zeros([], x.dtype), size - math.log(2))
-    return line + tf.math.log1p(inner), lambda g: g * tf.tanh(x)
+    return line + _log1p(inner), lambda g: g * tf.tanh(x)
 
 
 def _coshm1(x: Tensor) -> Tensor:
@@ -273,7 +285,7 @@ def _coshm1(x: Tensor) -> Tensor:
 def _logit(x: Tensor) -> Any:
     middle = tf.abs(x - 0.5) < 0.25
     center = 2 * tf.atanh(tf.where(middle, 2 * x - 1, tf.zeros([], x.dtype)))
-    value = tf.where(middle, center, tf.math.log(x) - tf.math.log1p(-x))
+    value = tf.where(middle, center, tf.math.log(x) - _log1p(-x))
     return value, lambda g: g / (x * (1 - x))
 
 
@@ -293,7 +305,7 @@ def _ndtr(x: Tensor) -> Tensor:
 def _log_ndtr(x: Tensor) -> Any:
     far = x < -20
     near = tf.maximum(x, tf.constant(-20, x.dtype))
-    right = tf.math.log1p(-_ndtr(-tf.maximum(x, 0)))
+    right = _log1p(-_ndtr(-tf.maximum(x, 0)))
     left = tf.math.log(_ndtr(tf.minimum(near, 0)))
     tail = tf.minimum(x, tf.constant(-20, x.dtype))
     series = tf.math.log(_mills(tail) / -tail) - tail * tail / 2 - math.log(2 * math.pi) / 2

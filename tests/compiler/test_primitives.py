@@ -309,6 +309,18 @@ def test_constant_powers(exponent: Any, base: float, value: float, slope: float)
     assert (float(y), float(found)) == (value, slope)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("jit", [True, False])
+def test_logarithms_near_1_keep_their_digits(dtype: Any, jit: bool) -> None:
+    around = [s * 10.0**k * m for s in (1, -1) for k in range(-30, 1) for m in (1, 3.7, 0.61)]
+    x = np.array([v for v in [*around, 5, 1e3, 1e30, 0, -1] if v >= -1], dtype)
+    ones = np.ones_like(x)
+    found = tf.function(tf_ops.xlog1py, jit_compile=jit)(ones, x).numpy()
+    right = [float(mp.log1p(mp.mpf(float(v)))) for v in x]
+    assert found == pytest.approx(right, rel=4 * float(np.finfo(dtype).eps))
+    assert np.all(tf.function(tf_ops.xlog1py, jit_compile=jit)(0 * ones, x).numpy() == 0)
+
+
 @pytest.mark.parametrize("denominator", [1, 2, 3, 4, 5])
 def test_constant_powers_of_every_kind(denominator: int) -> None:
     x = tf.constant(1.75, tf.float64)
