@@ -41,7 +41,7 @@ def audit_data(
         source, count, float(np.asarray(value)), ranges,
         tuple(_taken(loss, arrays, params)),
         tuple(_pull(name, scale * g) for name, g in slopes.items()),
-        by, tuple(_carriers(weights)), tuple(_top(weights)),
+        by, tuple(_carriers(weights)), tuple(_top(weights)), tuple(_notes(by, weights)),
     )  # fmt: skip
 
 
@@ -112,11 +112,10 @@ def _pull(name: str, sizes: Array) -> Pull:
     known = np.where(finite, sizes, 0.0)
     alive = known[known > 0]
     median = float(np.median(alive)) if alive.size else 0.0
-    worst = int(np.argmin(finite)) if not finite.all() else int(np.argmax(known))
     return Pull(
         name, sizes.size, int((finite & (sizes == 0)).sum()),
         int((known > EXPLODING * median).sum()) if median else 0, int((~finite).sum()),
-        median, float(known.max(initial=0.0)), worst,
+        median, float(known.max(initial=0.0)), int(np.argmax(known)) if known.size else 0,
     )  # fmt: skip
 
 
@@ -136,6 +135,13 @@ def _weights(
         return "value", np.zeros(0)
     name = names[1] if len(names) > 1 else names[0]
     return f"size of the gradient in {name}", slopes[name]
+
+
+def _notes(by: str, weights: Array) -> Iterator[str]:
+    bad = int((~np.isfinite(weights)).sum())
+    if bad:
+        noun = "sample has" if bad == 1 else "samples have"
+        yield f"{bad} {noun} a {by} that is not finite; shares are of the others"
 
 
 def _carriers(weights: Array) -> Iterator[Carrier]:

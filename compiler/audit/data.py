@@ -62,7 +62,7 @@ class Pull:
     """The gradient in an input, sample by sample: the largest element of each, times the samples.
 
     `dead` samples have a gradient of 0, `exploding` ones more than 1,000 times the median of the
-    others, `nonfinite` ones NaN or infinity. `worst` is the sample of the largest.
+    others, `nonfinite` ones NaN or infinity. `worst` is the sample of the largest finite one.
     """
 
     input: str

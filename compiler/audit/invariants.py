@@ -259,10 +259,10 @@ def _of_separable(separated: Separated) -> Iterator[Invariant]:
     """What follows from one value for each sample, whose mean or sum the loss is."""
     is_mean = separated.op == "mean"
     how = f"the loss is a {separated.op} of one value for each sample"
-    divisor = "Keras divides by the number of samples, not by the sum of the weights"
+    note = "Keras's mean divides by the number of samples, `mean_with_sample_weight` by the weights"
     yield Invariant(
         REPETITION, "a sample of weight n counts as n samples",
-        proved(how), f"{divisor}: `reduction=\"mean_with_sample_weight\"` does" if is_mean else "",
+        proved(how), note if is_mean else "",
     )  # fmt: skip
     yield Invariant(
         PADDING, "samples of weight 0 add nothing where their own value is finite", proved(how),

@@ -14,7 +14,7 @@ from markdown_it.token import Token
 from .html import highlighted, page
 from .library import Entry, Family
 
-GUIDE = ("tutorial", "language", "primitives", "keras", "accuracy", "cli", "diagnostics",
+GUIDE = ("tutorial", "language", "primitives", "keras", "audit", "accuracy", "cli", "diagnostics",
          "architecture")  # fmt: skip
 # Hides what has not all the words typed. Without a script the whole list is there.
 SEARCH = """

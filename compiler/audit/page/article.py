@@ -286,7 +286,8 @@ def _pull(found: Pull) -> tuple[str, ...]:
 
 def _carriers(found: DataReport) -> str:
     top = ", ".join(f"{name} of the samples have {x:.1%}" for name, x in found.top)
-    rows = [(str(c.sample), f"{c.value:.6g}", f"{c.share:.1%}{_bar(c.share)}")
+    most = max((c.share for c in found.carriers), default=1.0)
+    rows = [(str(c.sample), f"{c.value:.6g}", f"{c.share:.1%}{_bar(c.share / most)}")
             for c in found.carriers]  # fmt: skip
     caption = f"Samples that carry the loss, by {found.by}: {top}"
     return table(caption, ("sample", found.by, "share"), rows, "figures")
