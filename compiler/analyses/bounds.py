@@ -29,7 +29,7 @@ from ..ir import (
     Size,
     Tensor,
 )  # fmt: skip
-from .instances import instance
+from .instances import is_instance
 
 Domains = Mapping[str, dom.Domain]
 
@@ -278,9 +278,9 @@ class Inference:
         if a == b:
             return Bounds(0, 0)
         match b:
-            case Reduce(op="max" | "logsumexp", filter=None) if instance(b.body, b.indices, a):
+            case Reduce(op="max" | "logsumexp") if is_instance(b, a):
                 return found.meet(Bounds(high=0))
-            case Reduce(op="min", filter=None) if instance(b.body, b.indices, a):
+            case Reduce(op="min") if is_instance(b, a):
                 return found.meet(Bounds(low=0))
         return found
 
@@ -463,9 +463,7 @@ def _inverse(b: Bounds) -> Bounds:
     return Bounds(low, high, low_open, high_open)
 
 
-def _reciprocal(
-    x: float, is_open: bool, rounded: Callable[[float], float]
-) -> tuple[float, bool]:
+def _reciprocal(x: float, is_open: bool, rounded: Callable[[float], float]) -> tuple[float, bool]:
     """1 / x for x >= 0, rounded outward; at 0 it grows without bound."""
     if x == 0:
         return math.inf, is_open

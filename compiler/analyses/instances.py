@@ -1,35 +1,67 @@
-"""Whether a term is another one at some place of its indices."""
+"""Whether a term is one of those that a reduction is taken over."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from ..ir import INT, Access, Apply, Axis, Bound, Expr, Index, Position, Range, Reduce
 
-from ..ir import INT, Bound, Expr, Position
-
-
-def instance(body: Expr, indices: Sequence[Bound], term: Expr) -> bool:
-    """Whether `term` is `body` with integer terms in place of the given indices."""
-    found: dict[Bound, Expr] = {}
-    stack = [(body, term)]
-    while stack:
-        pattern, other = stack.pop()
-        if isinstance(pattern, Position) and pattern.index in indices:
-            assert isinstance(pattern.index, Bound)
-            if other.kind != INT or found.setdefault(pattern.index, other) != other:
-                return False
-        elif not pattern.free & set(indices):
-            if pattern != other:
-                return False
-        elif not same_head(pattern, other):
-            return False
-        else:
-            stack += zip(pattern.parts, other.parts, strict=True)
-    return True
+COMMUTING = frozenset(("add", "mul", "max", "min", "logaddexp", "hypot", "eq", "ne", "and", "or"))
+Places = dict[Bound, Expr]
 
 
-def same_head(a: Expr, b: Expr) -> bool:
-    """Whether two terms differ at most in their parts."""
-    if type(a) is not type(b) or len(a.parts) != len(b.parts) or a.binds != b.binds:
+def is_instance(part: Reduce, term: Expr) -> bool:
+    """Whether a term is the body of a reduction at some place that it runs over.
+
+    True only where every index runs over the whole of an axis and no filter leaves a place out.
+    """
+    if part.filter is not None:
         return False
-    fields = ("op", "result", "tensor", "padded", "index")
-    return all(getattr(a, f, None) == getattr(b, f, None) for f in fields)
+    return bool(_matched(part.body, term, frozenset(part.indices), {}))
+
+
+def _matched(pattern: Expr, term: Expr, indices: frozenset[Bound], found: Places) -> Places | None:
+    """The places of indices at which a pattern is a term; None if there are none."""
+    if not pattern.free & indices:
+        return found if pattern == term else None
+    if not _same_head(pattern, term):
+        return None
+    orders = [term.parts]
+    if isinstance(term, Apply) and term.op in COMMUTING:
+        orders.append(term.parts[::-1])
+    for parts in orders:
+        matched = _matched_parts(pattern, parts, indices, found)
+        if matched is not None:
+            return matched
+    return None
+
+
+def _matched_parts(
+    pattern: Expr, parts: tuple[Expr, ...], indices: frozenset[Bound], found: Places
+) -> Places | None:
+    for k, (p, o) in enumerate(zip(pattern.parts, parts, strict=True)):
+        if isinstance(p, Position) and isinstance(p.index, Bound) and p.index in indices:
+            whole = isinstance(pattern, Access) and _covers(p.index, pattern.tensor.axes[k])
+            if not whole or o.kind != INT or found.get(p.index, o) != o:
+                return None
+            found = {**found, p.index: o}
+            continue
+        inner = _matched(p, o, indices, found)
+        if inner is None:
+            return None
+        found = inner
+    return found
+
+
+def _covers(index: Index, axis: Axis) -> bool:
+    """Whether an index runs over the whole of an axis."""
+    return isinstance(index, Bound) and index.range == Range.of(axis)
+
+
+def _same_head(a: Expr, b: Expr) -> bool:
+    match a, b:
+        case Access(), Access():
+            return a.tensor == b.tensor and not a.padded and not b.padded
+        case Apply(), Apply():
+            return a.op == b.op and len(a.args) == len(b.args)
+        case Reduce(filter=None), Reduce(filter=None):
+            return a.op == b.op and a.indices == b.indices
+    return False

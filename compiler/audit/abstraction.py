@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..analyses.instances import is_instance
 from ..ir import (
     BOOL,
     Access,
@@ -25,7 +26,6 @@ from ..ir import (
 from .enclose import Box, enclose
 from .goal import Goal
 from .interval import ANY, INF, NONNEGATIVE, Interval
-from .prove import is_instance
 from .scalars import scalar
 from .tidy import build, negated, tidied
 
@@ -87,9 +87,7 @@ class _Maker:
 
 def _is_above(a: Expr, b: Expr) -> bool:
     """Whether a term is the log-sum-exp, or the largest, of terms of which another is one."""
-    if not isinstance(a, Reduce) or a.op not in ("logsumexp", "max") or a.filter is not None:
-        return False
-    return is_instance(a, b)
+    return isinstance(a, Reduce) and a.op in ("logsumexp", "max") and is_instance(a, b)
 
 
 def _has_axes(term: Expr) -> bool:

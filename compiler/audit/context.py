@@ -156,6 +156,8 @@ class Context:
 
         def exact(point: Point) -> Value:
             values = completed(case, {n: x for n, x in point.items() if n in case.box})
+            if not frame.admits(values):
+                return mp.nan
             more = {n: mp.mpf(x.numerator) / x.denominator
                     for n, x in point.items() if n in claim.extra}  # fmt: skip
             return claim.exact(frame, {**values, **more})

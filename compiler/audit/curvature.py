@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from lossc.dsl.primitives import PRIMITIVES
 
-from ..ir import Access, Along, Apply, Expr, Reduce, Select, postorder
+from ..ir import Access, Along, Apply, Const, Expr, Reduce, Select, postorder
 from .corners import corner_hull
 from .enclose import Box, Known, Tape
 from .interval import ANY, Interval
@@ -102,6 +102,8 @@ class Shapes:
                 return self.power(*term.args)
             case "xlogy":
                 return self.xlogy(*term.args)
+            case "sqrt" if self.is_square(term.args[0]):
+                return Shape(convex=True)
         row = PRIMITIVES[term.op]
         words = [row.monotone[min(k, len(row.monotone) - 1)] if row.monotone else ""
                  for k in range(len(term.args))]  # fmt: skip
@@ -146,6 +148,28 @@ class Shapes:
             same, opposite = both.rises or both.falls, _oppose(one, two)
             return Shape(both.convex and same, both.concave and opposite, both.rises, both.falls)
         return UNKNOWN
+
+    def is_square(self, term: Expr) -> bool:
+        """Whether a term is a sum of squares of affine terms, the square of a 2-norm of them."""
+        if self.of(term).is_constant:
+            return self.interval(term).nonnegative
+        match term:
+            case Apply(op="pow", args=(a, Const(value=Fraction(numerator=2, denominator=1)))):
+                return self.of(a).is_affine
+            case Apply(op="mul", args=(a, b)) if a == b:
+                return self.of(a).is_affine
+            case Apply(op="add", args=(a, b)):
+                return self.is_square(a) and self.is_square(b)
+            case Apply(op="mul" | "div" as op, args=(a, b)):
+                factors = ((a, b), (b, a)) if op == "mul" else ((b, a),)
+                return any(self.is_factor(x) and self.is_square(y) for x, y in factors)
+            case Reduce(op="sum" | "mean", body=body, filter=chosen):
+                return (chosen is None or self.of(chosen).is_constant) and self.is_square(body)
+        return False
+
+    def is_factor(self, term: Expr) -> bool:
+        """Whether a term is constant and not below 0."""
+        return self.of(term).is_constant and self.interval(term).nonnegative
 
     def scaled(self, shape: Shape, factor: Interval) -> Shape:
         if factor.low >= 0:

@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from mpmath import mp
 
 from lossc.dsl import ast
 
@@ -19,7 +20,7 @@ from ..check import Checked
 from ..elaborate.declare import Default, Input, Param
 from ..gradcheck.sampling import exact_array
 from ..interpret import Machine
-from ..ir import BOOL, PACK, Access, Axis, Const, Expr, Tensor
+from ..ir import BOOL, Access, Axis, Const, Expr, Tensor
 from ..separate import separate
 from .enclose import enclose
 from .goal import narrowed, put_all
@@ -251,15 +252,58 @@ class Frame:
             found[tensor.name] = array
         return found
 
+    def admits(self, values: Mapping[str, Value]) -> bool:
+        """Whether discrete elements have values of their domains, where cases are taken together.
+
+        What lies between two reals is held by the box and the conditions of a case.
+        """
+        for name in self.decls:
+            if name in self.static:
+                continue
+            meaning, tensor = self.decls[name].meaning, self.decls[name].tensor
+            if isinstance(meaning, dom.OneHot):
+                rows = self.rows(tensor, meaning.axis)
+                if not all(_is_one_hot([values[e] for e in row]) for row in rows):
+                    return False
+            elif not all(self.is_member(meaning, values[e]) for e in self.elements(name)):
+                return False
+        return True
+
+    def is_member(self, meaning: dom.Domain, x: Value) -> bool:
+        """Whether a number is one of a discrete domain; True of any other domain."""
+        match meaning:
+            case dom.Values(values):
+                return any(v is None or x == v for v in map(self.number, values))
+            case dom.Ints():
+                return bool(mp.isint(x))
+            case dom.IndexOf(axis):
+                return bool(mp.isint(x)) and 0 <= x < self.length(axis)
+            case dom.IntRange(low, high):
+                first, last = self.number(low), self.number(high)
+                above, below = first is None or x >= first, last is None or x <= last
+                return bool(mp.isint(x)) and above and below
+            case dom.Union(parts):
+                return any(self.is_member(p, x) for p in parts)
+        return True
+
+    def number(self, bound: Expr) -> Value | None:
+        """The number that a bound is, if it depends on nothing."""
+        found = value_of(self.bound(bound))
+        return None if found is None else mp.mpf(found.numerator) / found.denominator
+
     def machine(self, values: Mapping[str, Value]) -> Machine:
         """The interpreter at the values of scalars."""
         return Machine(self.sizes, self.arrays(values))
 
 
+def _is_one_hot(row: list[Value]) -> bool:
+    return all(x in (0, 1) for x in row) and sum(row) == 1
+
+
 def batch_axis(checked: Checked) -> Axis | None:
     """The leading axis, along which claims are about one sample; None if samples interact."""
     lead = next((t.axes[0] for t in checked.program.inputs if t.axes), None)
-    if lead is None or lead.name == PACK or separate(checked.program) is not None:
+    if lead is not None and separate(checked.program) is not None:
         return lead
     return None
 

@@ -12,21 +12,18 @@ from fractions import Fraction
 
 from lossc.dsl.primitives import PRIMITIVES
 
+from ..analyses.instances import is_instance
 from ..ir import (
     Access,
     Apply,
-    Axis,
-    Bound,
     Const,
     Expr,
-    Index,
-    Position,
-    Range,
     Reduce,
     Select,
     Tensor,
     postorder,
 )
+from .abstraction import abstracted
 from .boxes import by_boxes
 from .curvature import Shapes
 from .derivative import derivative
@@ -45,8 +42,9 @@ from .goal import (
 )  # fmt: skip
 from .interval import INF, Interval
 from .normal import Normaliser, TooLarge, is_zero, normal
+from .sums import joined, quotient
 from .tangents import tangent_sum
-from .tidy import COMMUTING, ONE, ZERO, build, negated, number, size_of, value_of
+from .tidy import ONE, ZERO, build, negated, number, size_of, value_of
 
 DEPTH = 9
 WIDEST = 8  # variables for which the dearer rules are tried
@@ -309,7 +307,26 @@ class Prover:
             return None
         if term.filter is not None and goal.strict:
             return None
-        return self.all([goal.with_term(term.body)], depth)
+        body = goal.with_term(term.body)
+        how = self.all([body], depth)
+        if how is not None:
+            return how
+        scalars = abstracted(body)
+        return None if scalars is None else Prover(self.budget.part(0.3)).prove(scalars)
+
+    def by_quotient(self, goal: Goal, depth: int) -> str | None:
+        """`a / b` has the sign of a where b is not below 0."""
+        parts = quotient(goal.term, goal.positive)
+        if parts is None or not _holds(Goal(parts[1], goal.box, goal.given), parts[1]):
+            return None
+        how = self.all([goal.with_term(parts[0])], depth)
+        return hardest(RULES, how) if how else None
+
+    def by_joined_sums(self, goal: Goal, depth: int) -> str | None:
+        """Sums over the same places as one sum."""
+        whole = joined(goal.term)
+        how = None if whole is None else self.all([goal.with_term(whole)], depth)
+        return hardest(RULES, how) if how else None
 
     def by_tangents(self, goal: Goal, depth: int) -> str | None:
         """A sum of logarithms over distributions, by their tangents."""
@@ -338,13 +355,16 @@ RULES_IN_ORDER: tuple[Rule, ...] = (
     Prover.by_corners,
     Prover.by_stationary,
     Prover.by_slope,
+    Prover.by_quotient,
 )
 RULES_FOR_AXES: tuple[Rule, ...] = (
     Prover.by_bounds,
     Prover.by_minorants,
     Prover.by_parts,
-    Prover.by_reduction,
     Prover.by_tangents,
+    Prover.by_reduction,
+    Prover.by_quotient,
+    Prover.by_joined_sums,
 )
 ORDER = (EXACT, NORMAL_FORM, BOUNDS, RULES, SLOPE, STATIONARY, SYMPY, BOXES)
 
@@ -457,66 +477,9 @@ def _majorants(part: Expr) -> list[Expr]:
 
 def _instances(part: Expr, term: Expr) -> list[Expr]:
     """Terms that a largest value, or log-sum-exp, is taken over."""
-    if not isinstance(part, Reduce) or part.op not in ("max", "logsumexp") or part.filter:
+    if not isinstance(part, Reduce) or part.op not in ("max", "logsumexp"):
         return []
     return [t for t in postorder(term) if t != part.body and is_instance(part, t)]
-
-
-Places = dict[Bound, Expr]
-
-
-def is_instance(part: Reduce, term: Expr) -> bool:
-    """Whether a term is the body of a reduction at some place that it runs over."""
-    return bool(_matched(part.body, term, frozenset(part.indices), {}))
-
-
-def _matched(pattern: Expr, term: Expr, indices: frozenset[Bound], found: Places) -> Places | None:
-    """The places of indices at which a pattern is a term; None if there are none."""
-    if not pattern.free & indices:
-        return found if pattern == term else None
-    if not _same_head(pattern, term):
-        return None
-    orders = [term.parts]
-    if isinstance(term, Apply) and term.op in COMMUTING:
-        orders.append(term.parts[::-1])
-    for parts in orders:
-        matched = _matched_parts(pattern, parts, indices, found)
-        if matched is not None:
-            return matched
-    return None
-
-
-def _matched_parts(
-    pattern: Expr, parts: tuple[Expr, ...], indices: frozenset[Bound], found: Places
-) -> Places | None:
-    for k, (p, o) in enumerate(zip(pattern.parts, parts, strict=True)):
-        if isinstance(p, Position) and isinstance(p.index, Bound) and p.index in indices:
-            whole = isinstance(pattern, Access) and _covers(p.index, pattern.tensor.axes[k])
-            if not whole or o.kind != "int" or found.get(p.index, o) != o:
-                return None
-            found = {**found, p.index: o}
-            continue
-        inner = _matched(p, o, indices, found)
-        if inner is None:
-            return None
-        found = inner
-    return found
-
-
-def _covers(index: Index, axis: Axis) -> bool:
-    """Whether an index runs over the whole of an axis."""
-    return isinstance(index, Bound) and index.range == Range.of(axis)
-
-
-def _same_head(a: Expr, b: Expr) -> bool:
-    match a, b:
-        case Access(), Access():
-            return a.tensor == b.tensor and not a.padded and not b.padded
-        case Apply(), Apply():
-            return a.op == b.op and len(a.args) == len(b.args)
-        case Reduce(filter=None), Reduce(filter=None):
-            return a.op == b.op and a.indices == b.indices
-    return False
 
 
 def _is_summand(term: Expr, part: Expr, sign: int = 1) -> bool:

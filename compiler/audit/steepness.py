@@ -7,9 +7,11 @@ terms at most the square root of 2. The rest is the chain rule over the table's 
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from lossc.dsl.primitives import PRIMITIVES
 
-from ..ir import Access, Apply, Expr, Reduce, Select, postorder
+from ..ir import Access, Apply, Const, Expr, Position, Reduce, Select, postorder
 from .curvature import Shapes
 from .degrees import SHIFT, degrees
 from .enclose import Box
@@ -52,6 +54,8 @@ class _Steep:
                 return ONE if term.tensor.name in self.names else None
             case Apply(op="sub", args=(a, b)) if self.averages(a) and self.averages(b):
                 return build("sqrt", TWO)
+            case Apply(op="sqrt", args=(Reduce(op="sum" | "mean", filter=None) as squares,)):
+                return self.norm(squares, known)
             case Apply():
                 return self.primitive(term, [known[a] for a in term.args])
             case Select(condition=c, then=a, other=b) if self.shapes.of(c).is_constant:
@@ -60,6 +64,24 @@ class _Steep:
                 found = known[body]
                 return None if found is None or found.free else found
         return None
+
+    def norm(self, squares: Reduce, known: dict[Expr, Expr | None]) -> Expr | None:
+        """The 2-norm of terms that each read a place of their own."""
+        match squares.body:
+            case Apply(op="pow", args=(inner, Const(value=Fraction(numerator=2, denominator=1)))):
+                pass
+            case Apply(op="mul", args=(inner, other)) if inner == other:
+                pass
+            case _:
+                return None
+        read = [t for t in postorder(inner)
+                if isinstance(t, Access) and t.tensor.name in self.names]  # fmt: skip
+        own = {Position(i) for i in squares.indices}
+        if any(set(t.slots) != own or len(t.slots) != len(own) for t in read):
+            return None
+        found = known[inner]
+        apart = all(t.slots == read[0].slots for t in read)
+        return found if apart and found is not None and not found.free else None
 
     def primitive(self, term: Apply, inner: list[Expr | None]) -> Expr | None:
         if term.op == "mul":

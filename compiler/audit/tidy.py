@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
+from ..analyses.instances import COMMUTING
 from ..fold import apply as folded
 from ..fold import select
 from ..ir import BOOL, NONE, Apply, Const, Expr, Select, postorder, with_parts
@@ -25,7 +26,6 @@ ZERO, ONE, TWO, HALF = number(0), number(1), number(2), number(Fraction(1, 2))
 TRUE, FALSE = Const(True), Const(False)
 INF = Const("inf")
 MINUS_INF = Apply("neg", (INF,))
-COMMUTING = frozenset(("add", "mul", "max", "min", "logaddexp", "hypot", "eq", "ne", "and", "or"))
 LARGEST_FACTORIAL = 20
 AT_ZERO: Mapping[str, Expr] = {
     "exp": ONE, "sin": ZERO, "cos": ONE, "tan": ZERO, "asin": ZERO, "atan": ZERO, "sinh": ZERO,

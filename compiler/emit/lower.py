@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from ..analyses.instances import instance
+from ..analyses.instances import is_instance
 from ..fold import apply
 from ..ir import Apply, Const, Expr, Reduce, Select
 
@@ -24,7 +24,7 @@ def lowered(term: Expr) -> Expr | None:
             log = apply("log", (Select(empty, ONE, total),))
             return Select(empty, apply("neg", (Const("inf"),)), apply("add", (log, top)))
         case Apply(op="exp", args=(Apply(op="sub", args=(x, Reduce(op="logsumexp") as whole)),)):
-            if whole.filter is None and instance(whole.body, whole.indices, x):
+            if is_instance(whole, x):
                 return apply("div", (_exponential(x, whole), _total(whole)))
     return None
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from mpmath import mp
 
+from lossc.compiler.audit.claims import audit_claims
 from lossc.compiler.audit.compare import DIFFERS, Comparison, compare
 from lossc.compiler.check import Checked, check
 from lossc.compiler.interpret import interpret
@@ -90,6 +91,18 @@ def at(program: Program, values: dict[str, Any], place: tuple[int, ...]) -> Any:
     for k in place:
         found = found[k]
     return found
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault[1]}: {fault[3]}")
+def test_a_claim_of_the_library_is_refuted(fault: tuple[str, str, str, str]) -> None:
+    """The claims that stand in the library are enough to find each fault without the old text."""
+    family, name, right, wrong = fault
+    whole, text = family_source(family).text, text_of(family, name)
+    spoiled = whole.replace(text.rstrip(), text.rstrip().replace(right, wrong, 1), 1)
+    assert spoiled != whole
+    read = reader(None)
+    found = check(Source.of(family, spoiled), read).losses[name]
+    assert any(c.verdict.is_refuted for c in audit_claims(found, read=read))
 
 
 def test_the_table_has_twenty() -> None:

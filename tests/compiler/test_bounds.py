@@ -145,3 +145,17 @@ def test_bounds_of_a_function_hold_its_values_at_the_ends(
         for point in itertools.product(ends, z):
             value = interpret(program, dict(zip("xz", map(np.float64, point), strict=True)), 60)
             assert not mp.isfinite(value) or bounds.low <= value <= bounds.high, (bounds, point)
+
+
+@pytest.mark.parametrize(
+    ("text", "high"),
+    [
+        ("max[c](s - max[c](s))", 0),
+        ("max[c](s - max[k in 0..0](s[k]))", 1),
+        ("max[c](s - max[c if s < 0.5](s))", INF),
+    ],
+)
+def test_nothing_exceeds_the_largest_of_all(text: str, high: float) -> None:
+    """A term is at most the largest of terms that it is one of, and of those only."""
+    program, facts = checked(text)
+    assert facts.of(program.value).high == high
