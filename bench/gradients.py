@@ -1,6 +1,8 @@
 """Value and gradient: ours, TensorFlow's tape over the same formula, and Keras's loss.
 
 All three run under XLA, interleaved in one process; ratios are of each round, their median counts.
+Errors are those of the gradient, the largest over all places in last places of the largest element,
+against the formula in double precision.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 import lossc
@@ -110,6 +113,15 @@ def given(function: Callable[..., Any], data: Tensors) -> Callable[[], Any]:
     return lambda: function(*data)
 
 
+def error(run: Callable[[], Any], plain: Callable[..., Any], data: Tensors) -> float:
+    """The error of a gradient in last places of single precision."""
+    wide = [tf.cast(x, tf.float64) if x.dtype.is_floating else x for x in data]
+    right = taped(plain, 1)(*wide)[1].numpy()
+    found = run()[1]
+    found = next(iter(found.values())) if isinstance(found, dict) else found
+    return float(np.max(np.abs(found.numpy() - right)) / np.max(np.abs(right)) * 2**24)
+
+
 def seconds(run: Callable[[], Any]) -> float:
     start = time.perf_counter()
     for _ in range(CALLS):
@@ -120,17 +132,18 @@ def seconds(run: Callable[[], Any]) -> float:
 
 def main() -> None:
     print("value and gradient, ms a call (median), and ours over the faster of the others")
-    print(f"{'':16}{'ours':>9}{'tape':>9}{'keras':>9}{'ratio':>9}")
+    print(f"{'':16}{'ours':>9}{'tape':>9}{'keras':>9}{'ratio':>9}{'error':>9}{'of tape':>9}")
     for name, loss, plain, own, data in cases():
         runs = [ours(loss, data)]
         runs += [given(taped(other, 1), data) for other in (plain, own) if other is not None]
+        errors = "".join(f"{error(run, plain, data):9.1f}" for run in runs[:2])
         for run in runs:
             run()
         rounds = [[seconds(run) for run in runs] for _ in range(ROUNDS)]
         times = [1e3 * statistics.median(column) for column in zip(*rounds, strict=True)]
         ratio = statistics.median(r[0] / min(r[1:]) for r in rounds)
         shown = "".join(f"{t:9.2f}" for t in times) + "        -" * (3 - len(times))
-        print(f"{name:16}{shown}{ratio:9.2f}")
+        print(f"{name:16}{shown}{ratio:9.2f}{errors}", flush=True)
 
 
 if __name__ == "__main__":

@@ -77,6 +77,12 @@ TEXTS = (
     "loss f(x[n], y[n]) = sum[i](x[i]^2 * sum[j if y[j] > y[i]](exp(x[j])))",
     "loss f(x[n]) = sum[i](normalize[n](x)[n=i] * (i + 1))",
     "loss f(x[n, m]) = sum[m](max[n](x)^2 * (m + 1)) + sum[n](min[m](x) * n)",
+    # an index that the second slot settles in the first, clip in clip, factors and branches of sums
+    "loss f(x[n, m]) = sum[i, j](x[i+j, j]^2 * (i + 2*j + 1))",
+    "mean(clip(clip(y * yhat, -2, 2) + yhat, -1, 1))",
+    "loss f(x[], y[n]) = sum[n](x * (if y > 0 then 3 else 1))",
+    "loss f(x[], y[n], w[]) = sum[n](x * w * y)",
+    "loss f(x[], y[n], w[]) = sum[n](exp((x + y) * w))",
 )  # fmt: skip
 
 KINKS = (
@@ -132,6 +138,29 @@ CONVENTIONS: tuple[tuple[str, list[float], list[float]], ...] = (
     ("norm[n](x)^2", [1, -1], [2, -2]),
 )
 
+# Where no branch is taken the adjoint is 0, and the slope of the logarithm beyond it infinite.
+BRANCHES = "(if c > 0 then t else 0) + (if c > 1 then 2 * t else 0)"
+GUARDED: tuple[tuple[str, str, Data, list[float]], ...] = (
+    ("f(c[n], x[n]) = sum[n]({}) where t = log(x)", "x", {"c": [0, 0], "x": [0, 1]}, [0, 0]),
+    ("f(c[n], x[n]) = sum[n]({}) where t = -log(x)", "x", {"c": [0, 0], "x": [0, 1]}, [0, 0]),
+    ("f(c[n], x[n]) = sum[n]({}) where t = (n+1) * log(x)", "x", {"c": [0, 0], "x": [0, 1]},
+     [0, 0]),
+    ("f(c[n], x[n]) = sum[n]({}) where t = log(x) / size(n)", "x", {"c": [0, 0], "x": [0, 1]},
+     [0, 0]),
+    ("f(c[], x[n]) = {} where t = sum[n](log(x))", "x", {"c": 0, "x": [0, 1]}, [0, 0]),
+    ("f(c[m], x[n, m]) = sum[m]({}) where t = sum[n](log(x))", "x",
+     {"c": [0, 0], "x": [[0, 1], [1, 0]]}, [[0, 0], [0, 0]]),
+    ("f(c[n, m], x[m]) = sum[n, m]({}) where t = (n+1) * log(x)", "x",
+     {"c": [[0, 0], [0, 0]], "x": [0, 1]}, [0, 0]),
+    ("f(c[n, m], a[n], x[m]) = sum[n, m]({}) where t = a * log(x)", "a",
+     {"c": [[0, 0], [0, 0]], "a": [1, 1], "x": [0, 1]}, [0, 0]),
+    ("f(x[n]) = sum[n]((if n > 0 then t else 0) + (if n > 1 then 2 * t else 0)) where t = log(x)",
+     "x", {"x": [0, 1]}, [0, 1]),
+    ("f(c[n], x[n]) = sum[n](2 * (if c > 0 then t else 0) - s * t) "
+     "where t = log(x); s = (if c > 1 then n else 0) - (if c > 2 then 1 else 0)",
+     "x", {"c": [0, 0], "x": [0, 1]}, [0, 0]),
+)  # fmt: skip
+
 
 def fixed() -> dict[str, tuple[str, Data, Any]]:
     """Gradients that the language fixes: a loss's text, the input, the data, the gradient."""
@@ -145,6 +174,8 @@ def fixed() -> dict[str, tuple[str, Data, Any]]:
         for text, slope in KINKS
     }
     found |= {f"loss f(x[n]) = {text}": ("x", {"x": at}, slope) for text, at, slope in CONVENTIONS}
+    for text, name, data, want in GUARDED:
+        found[f"loss {text.format(BRANCHES)}"] = (name, data, want)
     for text, data, want in CASES:
         lists = {n.partition("[")[0]: x if isinstance(x, list) else [x] for n, x in data.items()}
         found[text_of(text, data)] = ("x", lists, want)
@@ -178,6 +209,7 @@ def _scans() -> Iterator[str]:
         yield f"loss f(x[n], y[n]) = sum[n if y > 0]({op}[n if y > 0](x) * (n + 1))"
         yield f"loss f(x[n]) = sum[i in 1..2]({op}[i](x[i]) * i^2)"
         yield f"loss f(x[n]) = sum[t](x[t] * {op}[t](x[t+1]))"
+        yield f"loss f(x[n]) = sum[t](x[t] * t * {op}[t](x[t-1]))"
     taken = "sum[i if i < count[j](y[j] > 0)]"
     yield f"loss f(x[n], y[n]) = {taken}(sort[n if y > 0](x)[n=i] * (i + 1))"
 

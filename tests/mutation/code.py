@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -41,10 +42,14 @@ def code_mutants(rules: Mapping[ModuleType, Sequence[str]]) -> Iterator[Mutant]:
     for module, functions in rules.items():
         tree = ast.parse(inspect.getsource(module))
         name = module.__name__.rpartition(".")[2]
+        seen: Counter[tuple[str, str]] = Counter()
         for k, (function, node) in enumerate(_nodes(tree)):
             for n, new in enumerate(_changes(node) if function in functions else ()):
                 change = f"`{_said(node)}` to `{_said(new)}`"
-                yield Mutant(f"{name}.{function}", change, partial(_installed, module, tree, k, n))
+                seen[function, change] += 1
+                again = seen[function, change]
+                said = change if again == 1 else f"{change}, place {again}"
+                yield Mutant(f"{name}.{function}", said, partial(_installed, module, tree, k, n))
 
 
 def _nodes(tree: ast.Module) -> list[tuple[str, ast.AST]]:
