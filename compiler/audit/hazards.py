@@ -172,7 +172,7 @@ def _at_corners(
         point = dict(zip(case.box, values, strict=True))
         with mp.workdps(40):
             whole = completed(case, point)
-            if not all(number_at(c, point) for c in case.given):
+            if not all(number_at(c, point) for c in case.given) or not frame.admits(whole):
                 continue
             found = trouble(frame, whole)
         key = None if found is None else (found.term, bool(mp.isnan(found.loss or 0)))
@@ -204,7 +204,8 @@ def _troubled(
             if not all(x in case.box[n] for n, x in point.items()):
                 continue
             with mp.workdps(40):
-                found = trouble(frame, completed(case, point))
+                whole = completed(case, point)
+                found = trouble(frame, whole) if frame.admits(whole) else None
             if found is not None and found.term not in seen:
                 seen.add(found.term)
                 yield point, found

@@ -11,6 +11,8 @@ from mpmath import mp
 
 import lossc
 from lossc.compiler.audit.claims import audit_claims
+from lossc.compiler.audit.context import Context
+from lossc.compiler.audit.hazards import hazards
 from lossc.compiler.audit.verdict import PROVED, REFUTED, UNKNOWN, Verdict
 from lossc.compiler.check import check
 from lossc.dsl.source import Source
@@ -35,6 +37,10 @@ COUNTS = """loss f(y[i, j], p[i, j]) = min[i, j](y * (1 - y) * (3 - y) + 0 * p)
 where
     y in 0..3
     p in real"""
+HALF = """loss f(y[i, j], p[i, j]) = max[i, j](1 / (y - 1 / 2) + 0 * p)
+where
+    y in {0, 1}
+    p in [0, 1]"""
 DIGAMMA = """loss f(y, p) = mean(digamma(y) * digamma(p) - trigamma(p))
 where y, p in (0, inf)"""
 FACTS = [
@@ -83,3 +89,8 @@ def test_witnesses_are_in_the_domain(text: str, claim: str) -> None:
 
 def test_a_slope_that_the_language_lacks_is_no_verdict() -> None:
     assert verdict(DIGAMMA, "smooth in p").kind == UNKNOWN
+
+
+def test_hazards_are_in_the_domain() -> None:
+    (found,) = check(Source.of("text", HALF), reader(None)).losses.values()
+    assert all(hazard.witness is None for hazard in hazards(Context(found)).found)
