@@ -37,9 +37,9 @@ COUNTS = """loss f(y[i, j], p[i, j]) = min[i, j](y * (1 - y) * (3 - y) + 0 * p)
 where
     y in 0..3
     p in real"""
-HALF = """loss f(y[i, j], p[i, j]) = max[i, j](1 / (y - 1 / 2) + 0 * p)
+GAP = """loss f(y[i, j], p[i, j]) = max[i, j](1 / (y - 1) + 0 * p)
 where
-    y in {0, 1}
+    y in {0, 2}
     p in [0, 1]"""
 DIGAMMA = """loss f(y, p) = mean(digamma(y) * digamma(p) - trigamma(p))
 where y, p in (0, inf)"""
@@ -92,5 +92,5 @@ def test_a_slope_that_the_language_lacks_is_no_verdict() -> None:
 
 
 def test_hazards_are_in_the_domain() -> None:
-    (found,) = check(Source.of("text", HALF), reader(None)).losses.values()
+    (found,) = check(Source.of("text", GAP), reader(None)).losses.values()
     assert all(hazard.witness is None for hazard in hazards(Context(found)).found)
