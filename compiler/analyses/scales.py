@@ -120,7 +120,9 @@ class Scales:
             case "sum" if _is_contraction(term.body):
                 # Matrix products are what single precision is fast at: they are taken to fit.
                 return Scale(SMALLEST, min(body.high + 4, LARGEST))
-            case "mean" | "max" | "min" | "sum" | "norm" | "norm1" | "std":
+            case "sum":
+                return Scale(body.low, body.high + 4)
+            case "mean" | "max" | "min" | "norm" | "norm1" | "std":
                 return Scale(max(body.low, SMALLEST), body.high + (0 if term.op == "mean" else 4))
             case "var":
                 return Scale(2 * body.low, 2 * body.high)

@@ -11,14 +11,19 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import combinations
 
-from ..ir import Access, Apply, Const, Expr, Position, Size
+from ..ir import Access, Apply, Const, Expr, Position
 from .views import Terms, factors_of, product, terms_of, total
 
 Monomial = frozenset[tuple[Expr, Fraction]]
 Powers = Mapping[Expr, Fraction]
+Part = tuple[Fraction, Powers]  # a number times powers of terms
 # Sums are multiplied out to so many terms at most.
-LARGEST = 24
+LARGEST = 40
+MOST_TERMS = 8
+# Of so many factors every set is tried.
+FEW = 4
 MOST_POWER = 3
 SUMS = ("add", "sub")
 
@@ -41,16 +46,32 @@ class _Sums:
     def left(self, terms: Terms) -> Expr | None:
         """What is left of a sum, if terms of it cancel when some of the factors are opened."""
         parts = [self.factors(number, term) for number, term in terms]
+        left = self.left_of(parts)
+        if left is not None:
+            return left
+        flat = self.flat(parts)
+        return self.left_of(flat) if len(parts) < len(flat) <= MOST_TERMS else None
+
+    def left_of(self, parts: Sequence[Part]) -> Expr | None:
+        """What is left of a sum of products, if terms of it cancel."""
         common = _common([powers for _, powers in parts])
         inner = [(number, _times(powers, common, -1)) for number, powers in parts]
         for opened in _choices(inner):
             monomials = self.added(inner, opened)
-            if monomials is not None and len(monomials) <= len(terms):
+            if monomials is not None and len(monomials) <= len(parts):
                 return _joined(monomials, common)
         return None
 
+    def flat(self, parts: Sequence[Part]) -> list[Part]:
+        """The products with those factors opened that are sums of computed terms."""
+        found: list[Part] = []
+        for number, powers in parts:
+            sums = frozenset(b for b in powers if _is_computed(b))
+            found += self.expanded(number, powers, sums) or [(number, powers)]
+        return found
+
     def added(
-        self, parts: Sequence[tuple[Fraction, Powers]], opened: frozenset[Expr]
+        self, parts: Sequence[Part], opened: frozenset[Expr]
     ) -> dict[Monomial, Fraction] | None:
         """The sum multiplied out; None if it is too long or nothing in it cancels."""
         kept: dict[Monomial, Fraction] = {}
@@ -64,7 +85,7 @@ class _Sums:
         monomials = {key: number for key, number in kept.items() if number}
         return monomials if len(monomials) < len(kept) else None
 
-    def factors(self, number: Fraction, term: Expr) -> tuple[Fraction, Powers]:
+    def factors(self, number: Fraction, term: Expr) -> Part:
         """A term as a number times powers of terms, sums by their names."""
         scale, found = factors_of(term)
         number *= scale
@@ -93,9 +114,9 @@ class _Sums:
 
     def expanded(
         self, number: Fraction, powers: Powers, opened: frozenset[Expr]
-    ) -> list[tuple[Fraction, Powers]] | None:
+    ) -> list[Part] | None:
         """A product multiplied out; None if it is too long."""
-        found: list[tuple[Fraction, Powers]] = [(number, {})]
+        found: list[Part] = [(number, {})]
         for base, power in powers.items():
             if base not in opened or not _is_small(power):
                 found = [(n, _times(p, {base: power})) for n, p in found]
@@ -108,12 +129,13 @@ class _Sums:
         return found
 
 
-def _choices(parts: Iterable[tuple[Fraction, Powers]]) -> Iterator[frozenset[Expr]]:
-    """The sets of factors to open: none, each, those of computed terms, all."""
+def _choices(parts: Iterable[Part]) -> Iterator[frozenset[Expr]]:
+    """The sets of factors to open, small ones first; of many factors only each, and all."""
     found = {b: None for _, powers in parts for b, p in powers.items() if _is_sum(b) and p > 0}
-    computed = [b for b in found if not all(_is_data(t) for _, t in terms_of(b))]
-    sets = [frozenset[Expr](), *(frozenset([b]) for b in found), frozenset(computed)]
-    yield from dict.fromkeys([*sets, frozenset(found)])
+    computed = [b for b in found if _is_computed(b)]
+    most = len(found) if len(found) <= FEW else 1
+    some = (frozenset(c) for k in range(most + 1) for c in combinations(found, k))
+    yield from dict.fromkeys([*some, frozenset(computed), frozenset(found)])
 
 
 def _common(parts: Sequence[Powers]) -> Powers:
@@ -152,8 +174,9 @@ def _is_sum(term: Expr) -> bool:
     return isinstance(term, Apply) and term.op in SUMS
 
 
-def _is_data(term: Expr) -> bool:
-    return isinstance(term, Access | Const | Position | Size)
+def _is_computed(term: Expr) -> bool:
+    """Whether a factor is a sum, and no difference of data, which loses nothing."""
+    return _is_sum(term) and not all(isinstance(t, Access | Position) for _, t in terms_of(term))
 
 
 def _times(a: Powers, b: Powers, sign: int = 1) -> Powers:

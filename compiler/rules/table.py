@@ -107,6 +107,8 @@ RULES: tuple[Rule, ...] = (
     Rule("softmax", "exp(x) / sum[i](exp(y))", "exp(x - logsumexp[i](y))"),
     Rule("log of softmax's denominator", "log(y / sum[i](exp(x)))",
          "log(y) - logsumexp[i](x)"),
+    Rule("log of a weighted softmax's denominator", "log(y / sum[i](a * exp(x)))",
+         "log(y) - logsumexp[i](x + log(a))", ("a > 0",)),
     Rule("log of product", "log(prod[i](x))", "sum[i](log(x))", ("x >= 0",)),
     Rule("product of exps over indices", "prod[i](exp(x))", "exp(sum[i](x))"),
     Rule("variance", "mean[i](x^2) - mean[i](x)^2", "var[i](x)"),

@@ -113,6 +113,8 @@ def beside(a: Expr, b: Expr) -> Expr:
 
 def raised(term: Expr, power: Fraction) -> Expr:
     """A term to a constant power."""
+    if power == Fraction(1, 2):
+        return apply("sqrt", (term,))
     return term if power == 1 else apply("pow", (term, Const(power)))
 
 
