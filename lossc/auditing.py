@@ -30,24 +30,28 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is done: so many seconds at most for a claim, the gradient check, and a dtype.
+    """How much is done: so many seconds at most for a claim, hazards, the gradient, and a dtype.
 
     `measured` tells whether the loss is run at all; with `ranges` it is found where it overflows.
+    With `brief` there is only what the summary of a report says.
     """
 
     claim: float = 2.0
+    hazards: float = 1.5
     gradient: float = 1.5
-    accuracy: float = 1.5
+    accuracy: float = 5.0
     points: int = 200
     formats: Sequence[str] = ("float32",)
     engines: Sequence[str] = ("xla",)
     ranges: bool = False
     measured: bool = True
+    brief: bool = False
 
 
 QUICK = Effort()
+BRIEF = Effort(claim=1.0, hazards=0.5, gradient=0.5, accuracy=0.4, brief=True)
 FULL = Effort(
-    gradient=12.0, accuracy=60.0, points=1000,
+    hazards=10.0, gradient=12.0, accuracy=60.0, points=1000,
     formats=("float32", "float16", "bfloat16", "float64"), engines=("xla", "eager"), ranges=True,
 )  # fmt: skip
 
@@ -58,7 +62,7 @@ def whole_audit(
 ) -> AuditReport:  # fmt: skip
     """The audit of a loss. `read` opens the files that a claim `equals` names."""
     progress(f"audit of {checked.name}: claims")
-    found = audit(checked, read, effort.claim)
+    found = audit(checked, read, effort.claim, effort.brief, effort.hazards)
     found = replace(found, versions=versions(), date=datetime.now(UTC).date().isoformat())
     return measured(found, effort, progress) if effort.measured else found
 
@@ -74,7 +78,7 @@ def measured(report: AuditReport, effort: Effort, progress: Progress) -> AuditRe
     progress(f"audit of {checked.name}: cost")
     notes = list(report.notes)
     try:
-        costs = tuple(_costs(checked))
+        costs = () if effort.brief else tuple(_costs(checked))
     except (LosscError, ValueError) as error:
         costs = ()
         notes.append(f"the cost was not found: {str(error).splitlines()[0]}")

@@ -54,6 +54,13 @@ class Cost:
     transcendentals: int
     bytes: int
 
+    @property
+    def lengths(self) -> str:
+        """The lengths of the axes in words."""
+        named = [f"{n} = {k}" for n, k in self.sizes.items() if n != "..."]
+        plain = [f"{k} elements" for n, k in self.sizes.items() if n == "..."]
+        return ", ".join([*plain, *named]) or "one number"
+
     def __str__(self) -> str:
         each = max(self.samples, 1)
         return (

@@ -1,4 +1,4 @@
-"""A gradient check in few lines: what each oracle says of each input, and why one was not run."""
+"""A gradient check in few lines, and how many points a measurement of errors has."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..accuracy.report import AccuracyReport, Row
 from ..gradcheck.report import AGREES, DISAGREES, NOT_RUN, ORACLES, GradientReport
 
 
@@ -58,6 +59,26 @@ def conventions(report: GradientReport) -> Iterator[str]:
             at = f"[{', '.join(map(str, c.place))}]" if c.place else ""
             sides = f"{c.left:.6g} and {c.right:.6g}"
             yield f"{case.wrt}{at} at {case.point}: {c.value:.6g}, between {sides}"
+
+
+def points_of(row: Row) -> int:
+    """The number of points that a row of figures has."""
+    return row.figures.points + row.cancelling.points + row.unknown
+
+
+def measured(report: AccuracyReport) -> int:
+    """The number of points at which everything was measured; fewer than asked if time ran out."""
+    return min(map(points_of, report.rows), default=0)
+
+
+def bits(report: AccuracyReport) -> str:
+    """The largest error in words, and at how many points, where that is not all."""
+    points = measured(report)
+    if not points:
+        return "accuracy not measured"
+    few = f" at {points} of {report.points} points" if points < report.points else ""
+    above = "" if report.ok else ", above the bar"
+    return f"{report.worst:.1f} bits{few}{above}"
 
 
 def _points(n: int) -> str:

@@ -31,7 +31,7 @@ from .goal import Budget
 from .hazards import Hazard, Hazards, hazards
 from .influence import Influence, influences
 from .invariants import Invariant, invariants
-from .oracles import conventions, opinions
+from .oracles import bits, conventions, opinions
 from .scalars import NotWritten
 from .verdict import PROVED, REFUTED, UNKNOWN, Verdict
 
@@ -142,8 +142,7 @@ class AuditReport:
         if self.data is not None and not self.data.ok:
             parts.append("data outside its domain")
         if self.accuracy is not None:
-            above = "" if self.accuracy.ok else ", above the bar"
-            parts.append(f"{self.accuracy.worst:.1f} bits{above}")
+            parts.append(bits(self.accuracy))
         return f"{self.loss}: {'; '.join(parts)}"
 
     @property
@@ -192,8 +191,7 @@ class AuditReport:
 
     def _cost_lines(self) -> Iterator[str]:
         if self.cost:
-            sizes = ", ".join(f"{n} = {k}" for n, k in self.cost[0].sizes.items())
-            yield f"as XLA compiles it in float32 for {sizes}"
+            yield f"as XLA compiles it in float32 for {self.cost[0].lengths}"
             yield from map(str, self.cost)
 
     def _hazard_lines(self) -> Iterator[str]:
@@ -231,24 +229,29 @@ class AuditReport:
         }  # fmt: skip
 
 
-def audit(checked: Checked, read: Reader | None = None, seconds: float = SECONDS) -> AuditReport:
+def audit(
+    checked: Checked, read: Reader | None = None, seconds: float = SECONDS, brief: bool = False,
+    search: float = HAZARD_SECONDS,
+) -> AuditReport:  # fmt: skip
     """What the text of a loss shows, without running it; `seconds` are the most for one claim.
 
-    `read` opens the files that a claim `equals` names.
+    `search` of them are the most for hazards. `read` opens the files that a claim `equals` names.
+    With `brief` there is only what `summary` says.
     """
     claims = audit_claims(checked, seconds, read)
-    found, notes = _hazards(checked, read)
+    found, notes = _hazards(checked, read, search)
     separated = separate(checked.program)
     return AuditReport(
-        checked, claims, found.found, found.safe, tuple(_kinks(checked)), tuple(_rewrites(checked)),
-        influences(checked), invariants(checked),
+        checked, claims, found.found, found.safe, tuple(_kinks(checked)),
+        () if brief else tuple(_rewrites(checked)),
+        () if brief else influences(checked), () if brief else invariants(checked),
         separated.op if separated is not None else None, notes=tuple(notes),
     )  # fmt: skip
 
 
-def _hazards(checked: Checked, read: Reader | None) -> tuple[Hazards, list[str]]:
+def _hazards(checked: Checked, read: Reader | None, seconds: float) -> tuple[Hazards, list[str]]:
     try:
-        found = hazards(Context(checked, read, Budget(HAZARD_SECONDS)))
+        found = hazards(Context(checked, read, Budget(seconds)))
         return found, list(found.notes)
     except (NotWritten, RecursionError) as error:
         return Hazards((), 0), [f"hazards were not looked for: {error}"]

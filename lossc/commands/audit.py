@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lossc.auditing import FULL, QUICK, Effort, whole_audit
+from lossc.auditing import BRIEF, FULL, QUICK, Effort, whole_audit
 from lossc.compiler.audit.report import FAILS, AuditReport
 from lossc.dsl.diagnostics import Diagnostic, LosscError
 from lossc.stdlib import families
@@ -74,8 +74,9 @@ def add(parser: ArgumentParser) -> None:
         help=f"exit with 1 if there is one: {', '.join(FAILS)}",
     )  # fmt: skip
     parser.add_argument(
-        "--seconds", type=float, default=2.0, metavar="S", help="the most for one claim (2)"
-    )
+        "--seconds", type=float, metavar="S",
+        help="the most for one claim (2, or 1 where there is a line for each loss)",
+    )  # fmt: skip
     parser.add_argument(
         "--full", action="store_true", help="all dtypes, more points, no short limits of time"
     )
@@ -98,6 +99,8 @@ def run(args: Namespace, terminal: Terminal) -> int:
     outcomes: list[Outcome] = []
     jobs = list(_jobs(args, diagnostics))
     whole = args.details or len(jobs) == 1
+    if not (whole or terminal.json or args.html):
+        jobs = [replace(j, effort=_brief(j.effort, args)) for j in jobs]
     for outcome in _outcomes(jobs, args):
         outcomes.append(outcome)
         if not terminal.json and args.html is None:
@@ -144,11 +147,19 @@ def _sole_target(args: Namespace) -> Target:
 
 
 def _effort(args: Namespace) -> Effort:
-    return replace(FULL if args.full else QUICK, claim=args.seconds, measured=not args.static)
+    effort = FULL if args.full else QUICK
+    return replace(effort, claim=args.seconds or effort.claim, measured=not args.static)
+
+
+def _brief(effort: Effort, args: Namespace) -> Effort:
+    """The effort where there is a line for each of many losses."""
+    if args.full:
+        return replace(effort, brief=True)
+    return replace(BRIEF, claim=args.seconds or BRIEF.claim, measured=effort.measured)
 
 
 def _check(args: Namespace) -> None:
-    if not args.seconds > 0:
+    if args.seconds is not None and not args.seconds > 0:
         raise usage_error("--seconds takes a number above 0", help="--seconds 2")
     if args.jobs < 1:
         raise usage_error("--jobs takes a number from 1 on", help="--jobs 2")

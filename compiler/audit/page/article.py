@@ -9,6 +9,7 @@ from typing import Any
 
 from lossc.dsl import ast
 
+from ...accuracy.report import AccuracyReport
 from ...check import Checked
 from ...derive import derivative, real_inputs
 from ...elaborate.declare import Input, Param
@@ -20,7 +21,7 @@ from ...ir import Access, Select, postorder
 from ..claims import ClaimVerdict
 from ..data import DataReport, Pull, Ranged, Taken, share
 from ..hazards import Hazard
-from ..oracles import Opinion, conventions, opinions
+from ..oracles import Opinion, bits, conventions, measured, opinions, points_of
 from ..places import Places
 from ..report import AuditReport
 from ..slices import choose
@@ -83,9 +84,15 @@ def glance(report: AuditReport) -> str:
         ok = report.gradient.ok
         chips.append(verdict("good" if ok else "bad", "gradient " + ("agrees" if ok else "wrong")))
     if report.accuracy is not None:
-        bits = f"{report.accuracy.worst:.1f} bits of error at worst"
-        chips.append(verdict("good" if report.accuracy.ok else "bad", bits))
+        chips.append(accuracy_chip(report.accuracy))
     return f'<p class="glance">{" ".join(chips)}</p>'
+
+
+def accuracy_chip(found: AccuracyReport) -> str:
+    """The largest error in bits, and whether that is within the bar."""
+    if not measured(found):
+        return verdict("open", bits(found))
+    return verdict("good" if found.ok else "bad", bits(found))
 
 
 # --- mathematics ----------------------------------------------------------------------------------
@@ -346,7 +353,7 @@ def gradient(report: AuditReport) -> Iterator[str]:
     if found is None:
         return
     said = "No oracle disagrees" if found.ok else "An oracle disagrees, or none could confirm"
-    points = f"{found.points} points, {found.kinks} of them on a kink"
+    points = f"{found.points} points, {found.kinks or 'none'} on a kink"
     yield f"<p>{verdict('good' if found.ok else 'bad', f'{said} ({points}).')}</p>"
     yield listing(escape(line.strip()) for line in found.findings())
     rows: dict[str, list[str]] = {}
@@ -376,21 +383,22 @@ def accuracy(report: AuditReport) -> Iterator[str]:
     if found is None:
         return
     yield (
-        f"<p>Bits of error against arbitrary precision, at {found.points} points of the domains; "
-        "where terms cancel the data themselves leave the result uncertain.</p>"
+        f"<p>Bits of error against arbitrary precision, at up to {found.points} points of the "
+        "domains; where terms cancel the data themselves leave the result uncertain.</p>"
     )
     rows = []
     for row in found.rows:
         what = f"gradient in {row.of}" if row.of else "value"
-        ok = row.figures.ok
+        ok, points = row.figures.ok, points_of(row)
         mark = verdict("good" if ok else "bad", "within the bar" if ok else "above the bar")
+        mark = mark if points else verdict("open", "not measured")
         apart = f"{row.cancelling.points} points, {row.cancelling.worst:.1f} at worst"
         rows.append((
-            escape(what), escape(f"{row.format}, {row.engine}"), mark,
+            escape(what), escape(f"{row.format}, {row.engine}"), mark, str(points),
             f"{row.figures.mean:.2f}", f"{row.figures.worst:.1f}",
             apart if row.cancelling.points else "none",
         ))  # fmt: skip
-    head = ("of", "run as", "verdict", "mean", "worst", "where terms cancel")
+    head = ("of", "run as", "verdict", "points", "mean", "worst", "where terms cancel")
     yield table("", head, rows, "figures")
     bad = [f"{escape(r.of or 'value')}: worst at {code(r.figures.worst_at)}"
            for r in found.rows if not r.figures.ok]  # fmt: skip
@@ -422,7 +430,8 @@ def samples(report: AuditReport) -> Iterator[str]:
     yield paragraph(report.batches[:1].upper() + report.batches[1:] + ".")
     rows = []
     for found in report.invariants:
-        note = f'<p class="soft">{_ticked(found.note)}.</p>' if found.note else ""
+        said = found.note[:1].upper() + found.note[1:]
+        note = f'<p class="soft">{_ticked(said)}.</p>' if said else ""
         why = f"{_why(found.verdict)}{note}"
         rows.append((_ticked(found.text), _verdict(found.verdict), why))
     yield table("", ("invariant", "verdict", "why"), rows)
@@ -432,7 +441,6 @@ def cost(report: AuditReport) -> Iterator[str]:
     """What XLA makes of the loss."""
     if not report.cost:
         return
-    sizes = ", ".join(f"{n} = {k}" for n, k in report.cost[0].sizes.items())
     rows = []
     for c in report.cost:
         each = max(c.samples, 1)
@@ -443,7 +451,8 @@ def cost(report: AuditReport) -> Iterator[str]:
         ))  # fmt: skip
     head = ("of", "kernels", "fusions", "temporaries", "flops a sample", "transcendentals a sample",
             "memory traffic a sample")  # fmt: skip
-    yield table(f"As XLA compiles it in float32 for {sizes}", head, rows, "figures")
+    caption = f"As XLA compiles it in float32 for {report.cost[0].lengths}"
+    yield table(caption, head, rows, "figures")
 
 
 def _size(n: float) -> str:

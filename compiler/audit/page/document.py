@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..report import AuditReport
 from ..verdict import PROVED, REFUTED, UNKNOWN
-from .article import article
+from .article import accuracy_chip, article
 from .html import table, verdict
 
 STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
@@ -85,6 +85,5 @@ def _measured(report: AuditReport) -> tuple[str, str]:
         ok = report.gradient.ok
         gradient = verdict("good", "agrees") if ok else verdict("bad", "disagrees")
     if report.accuracy is not None:
-        bits = f"{report.accuracy.worst:.1f} bits"
-        accuracy = verdict("good" if report.accuracy.ok else "bad", bits)
+        accuracy = accuracy_chip(report.accuracy)
     return gradient, accuracy
