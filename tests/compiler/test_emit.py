@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -430,15 +429,13 @@ def test_a_deep_formula() -> None:
     assert len(schedule(p).steps) == 3003
 
 
-def test_planning_and_tracing_are_quick() -> None:
+def test_shared_terms_are_steps_once() -> None:
+    """Each round uses the term before it twice: written out, there would be a thousand."""
     term: Expr = at(X)
     for k in range(10):
         term = op("add", op("mul", term, at(X2)), op("sigmoid", op("sub", term, k)))
     p = program(over("mean", N, term), X, X2)
-    start = time.perf_counter()
-    for _ in range(10):
-        emit(p)
-    assert (time.perf_counter() - start) / 10 < 0.02
+    assert len(schedule(p).steps) < 60
 
 
 def test_a_second_derivative() -> None:
