@@ -52,6 +52,20 @@ def opinions(report: GradientReport) -> Iterator[Opinion]:
             )  # fmt: skip
 
 
+def disagreements(report: GradientReport) -> int:
+    """How many findings there are: an oracle disagrees, or no gradient could be derived."""
+    return sum(not c.ok for c in report.cases) + len(report.failures)
+
+
+def agreement(report: GradientReport) -> str:
+    """Whether the gradient is right, in few words."""
+    if disagreements(report):
+        return "gradient wrong"
+    if report.unconfirmed:
+        return f"gradient in {', '.join(report.unconfirmed)} not confirmed"
+    return "gradient ok"
+
+
 def conventions(report: GradientReport) -> Iterator[str]:
     """The slope that is taken at a kink, one line an input and a point."""
     for case in report.cases:

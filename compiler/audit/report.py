@@ -31,7 +31,7 @@ from .goal import Budget
 from .hazards import Hazard, Hazards, hazards
 from .influence import Influence, influences
 from .invariants import Invariant, invariants
-from .oracles import bits, conventions, opinions
+from .oracles import agreement, bits, conventions, disagreements, opinions
 from .scalars import NotWritten
 from .verdict import PROVED, REFUTED, UNKNOWN, Verdict
 
@@ -112,7 +112,7 @@ class AuditReport:
             case "hazard":
                 return len(self.hazards)
             case "gradient":
-                return int(self.gradient is not None and not self.gradient.ok)
+                return disagreements(self.gradient) if self.gradient is not None else 0
             case "accuracy":
                 rows = self.accuracy.rows if self.accuracy is not None else ()
                 return sum(not r.figures.ok for r in rows)
@@ -138,7 +138,7 @@ class AuditReport:
         if self.hazards:
             parts.append(_count(len(self.hazards), "hazard"))
         if self.gradient is not None:
-            parts.append("gradient ok" if self.gradient.ok else "gradient wrong")
+            parts.append(agreement(self.gradient))
         if self.data is not None and not self.data.ok:
             parts.append("data outside its domain")
         if self.accuracy is not None:
@@ -178,7 +178,7 @@ class AuditReport:
     def _gradient_lines(self) -> Iterator[str]:
         if self.gradient is not None:
             points = _count(self.gradient.points, "point")
-            said = "agrees with every oracle that ran" if self.gradient.ok else "findings"
+            said = agreement(self.gradient).removeprefix("gradient ")
             yield f"{said} ({points}, {self.gradient.kinks} on a kink)"
             yield from (line.strip() for line in self.gradient.findings())
             yield from (f"{o.wrt}: {o.oracle} {o}" for o in opinions(self.gradient))

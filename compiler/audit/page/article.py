@@ -16,12 +16,21 @@ from ...elaborate.declare import Input, Param
 from ...emit.to_latex import latex, latex_name
 from ...emit.to_mathml import from_latex, mathml
 from ...gradcheck.kinks import gaps
-from ...gradcheck.report import ORACLES
+from ...gradcheck.report import ORACLES, GradientReport
 from ...ir import Access, Select, postorder
 from ..claims import ClaimVerdict
 from ..data import DataReport, Pull, Ranged, Taken, share
 from ..hazards import Hazard
-from ..oracles import Opinion, bits, conventions, measured, opinions, points_of
+from ..oracles import (
+    Opinion,
+    agreement,
+    bits,
+    conventions,
+    disagreements,
+    measured,
+    opinions,
+    points_of,
+)
 from ..places import Places
 from ..report import AuditReport
 from ..slices import choose
@@ -81,11 +90,16 @@ def glance(report: AuditReport) -> str:
     chips.append(verdict("warn", f"{n} {'hazard' if n == 1 else 'hazards'}") if n
                  else verdict("good", "no hazards"))  # fmt: skip
     if report.gradient is not None:
-        ok = report.gradient.ok
-        chips.append(verdict("good" if ok else "bad", "gradient " + ("agrees" if ok else "wrong")))
+        chips.append(gradient_chip(report.gradient))
     if report.accuracy is not None:
         chips.append(accuracy_chip(report.accuracy))
     return f'<p class="glance">{" ".join(chips)}</p>'
+
+
+def gradient_chip(found: GradientReport) -> str:
+    """Whether the gradient is right."""
+    kind = "bad" if disagreements(found) else "good" if found.ok else "open"
+    return verdict(kind, agreement(found))
 
 
 def accuracy_chip(found: AccuracyReport) -> str:
@@ -352,9 +366,10 @@ def gradient(report: AuditReport) -> Iterator[str]:
     found = report.gradient
     if found is None:
         return
-    said = "No oracle disagrees" if found.ok else "An oracle disagrees, or none could confirm"
+    said = agreement(found).capitalize()
     points = f"{found.points} points, {found.kinks or 'none'} on a kink"
-    yield f"<p>{verdict('good' if found.ok else 'bad', f'{said} ({points}).')}</p>"
+    kind = "bad" if disagreements(found) else "good" if found.ok else "open"
+    yield f"<p>{verdict(kind, f'{said} ({points}).')}</p>"
     yield listing(escape(line.strip()) for line in found.findings())
     rows: dict[str, list[str]] = {}
     for opinion in opinions(found):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..report import AuditReport
 from ..verdict import PROVED, REFUTED, UNKNOWN
-from .article import accuracy_chip, article
+from .article import accuracy_chip, article, gradient_chip
 from .html import table, verdict
 
 STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
@@ -82,8 +82,7 @@ def _hazards(report: AuditReport) -> str:
 def _measured(report: AuditReport) -> tuple[str, str]:
     gradient, accuracy = "not run", "not run"
     if report.gradient is not None:
-        ok = report.gradient.ok
-        gradient = verdict("good", "agrees") if ok else verdict("bad", "disagrees")
+        gradient = gradient_chip(report.gradient)
     if report.accuracy is not None:
         accuracy = accuracy_chip(report.accuracy)
     return gradient, accuracy
