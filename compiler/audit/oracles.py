@@ -67,12 +67,9 @@ def agreement(report: GradientReport) -> str:
 
 
 def conventions(report: GradientReport) -> Iterator[str]:
-    """The slope that is taken at a kink, one line an input and a point."""
+    """The slope that is taken at a kink or an edge, one line an input and a point."""
     for case in report.cases:
-        for c in case.conventions[:1]:
-            at = f"[{', '.join(map(str, c.place))}]" if c.place else ""
-            sides = f"{c.left:.6g} and {c.right:.6g}"
-            yield f"{case.wrt}{at} at {case.point}: {c.value:.6g}, between {sides}"
+        yield from (c.said(case.wrt, case.point) for c in case.conventions[:1])
 
 
 def points_of(row: Row) -> int:

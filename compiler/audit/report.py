@@ -171,8 +171,15 @@ class AuditReport:
         yield from _section("notes", self.notes)
 
     @property
+    def searched(self) -> bool:
+        """Whether the search of hazards was not cut short."""
+        return not any(n.startswith("hazards") for n in self.notes)
+
+    @property
     def batches(self) -> str:
         """What it means for batches that the loss is separable, or is not."""
+        if self.checked.program.axes:
+            return "the value is a tensor, and nothing is reduced"
         return JOINED if self.separable is None else SEPARATE.format(op=self.separable)
 
     def _gradient_lines(self) -> Iterator[str]:
@@ -182,7 +189,7 @@ class AuditReport:
             yield f"{said} ({points}, {self.gradient.kinks} on a kink)"
             yield from (line.strip() for line in self.gradient.findings())
             yield from (f"{o.wrt}: {o.oracle} {o}" for o in opinions(self.gradient))
-            yield from (f"at a kink, {text}" for text in conventions(self.gradient))
+            yield from conventions(self.gradient)
             yield from (f"note: {text}" for text in self.gradient.notes)
 
     def _accuracy_lines(self) -> Iterator[str]:
@@ -201,7 +208,7 @@ class AuditReport:
             word = "part that could fail is" if self.safe == 1 else "parts that could fail are"
             yield f"{self.safe} {word} shown to be finite on the whole domain"
         elif not self.hazards:
-            yield "none"
+            yield "none" if self.searched else "none found; see the notes"
 
     def to_html(self, path: str | PathLike[str]) -> None:
         """Write the report as one HTML file that needs nothing else."""
@@ -250,6 +257,8 @@ def audit(
 
 
 def _hazards(checked: Checked, read: Reader | None, seconds: float) -> tuple[Hazards, list[str]]:
+    if checked.program.axes:
+        return Hazards((), 0), ["hazards were not looked for: the value is a tensor"]
     try:
         found = hazards(Context(checked, read, Budget(seconds)))
         return found, list(found.notes)

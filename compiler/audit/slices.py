@@ -67,6 +67,8 @@ def choose(checked: Checked, seconds: float = float("inf")) -> Slice | None:
 
     None too where none is found in so many seconds.
     """
+    if checked.program.axes:
+        return None
     clock = Clock(seconds)
     try:
         with mp.workdps(DIGITS):

@@ -102,6 +102,9 @@ def run(args: Namespace, terminal: Terminal) -> int:
     if not (whole or terminal.json or args.html):
         jobs = [replace(j, effort=_brief(j.effort, args)) for j in jobs]
     for outcome in _outcomes(jobs, args):
+        if isinstance(outcome, Diagnostic):
+            diagnostics.append(outcome)
+            continue
         outcomes.append(outcome)
         if not terminal.json and args.html is None:
             terminal.say(outcome.text if whole else outcome.summary)
@@ -245,19 +248,31 @@ def _opened(spec: str, expression: str, search: tuple[Path, ...]) -> tuple[list[
 # --- audits ---------------------------------------------------------------------------------------
 
 
-def _outcomes(jobs: Sequence[Job], args: Namespace) -> Iterator[Outcome]:
+def _outcomes(jobs: Sequence[Job], args: Namespace) -> Iterator[Outcome | Diagnostic]:
     """The audits in order, in several processes where there are many."""
     workers = min(args.jobs, len(jobs) // (MANY // 2))
     if workers < 2 or args.expression is not None or "-" in args.file:
         for job in jobs:
-            yield _audited(job, args.expression or "", show_progress)
+            yield _tried(job, args.expression or "", show_progress)
             clear_progress()
         return
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        for k, outcome in enumerate(pool.map(_audited, jobs)):
+        for k, outcome in enumerate(pool.map(_tried, jobs)):
             show_progress(f"audit: {k + 1} of {len(jobs)}")
             clear_progress()
             yield outcome
+
+
+def _tried(
+    job: Job, expression: str = "", progress: Any = lambda text: None
+) -> Outcome | Diagnostic:
+    """The audit of one loss; a mistake in lossc itself is named, and does not end the others."""
+    try:
+        return _audited(job, expression, progress)
+    except Exception as error:
+        said = f"{job.name}: {type(error).__name__}: {error}"
+        help = "please report this with the file that caused it"
+        return Diagnostic("E0899", "internal error", notes=(said,), help=help)
 
 
 def _audited(job: Job, expression: str = "", progress: Any = lambda text: None) -> Outcome:

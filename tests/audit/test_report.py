@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mpmath import mp
@@ -10,7 +11,7 @@ from mpmath import mp
 import lossc
 from lossc.cli import main
 from lossc.compiler.audit.report import AuditReport, audit
-from lossc.compiler.check import check
+from lossc.compiler.check import Checked, check
 from lossc.dsl.source import Source
 from lossc.files import reader
 
@@ -133,3 +134,29 @@ def test_several_losses_are_a_line_each(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["audit", "-e", text, "--static"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["f: 1 proved", "g: no claims; 1 hazard"]
+
+
+def test_a_function_whose_value_is_a_tensor() -> None:
+    found = lossc.compile("def twice(x) = 2 * abs(x)").audit(static=True)
+    assert found.notes == ("hazards were not looked for: the value is a tensor",)
+    assert {i.pull for i in found.influence} == {"bounded"}
+
+
+def test_a_mistake_of_ours_does_not_end_the_audit_of_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lossc.commands import audit as command
+
+    whole = command.whole_audit
+
+    def failing(checked: Checked, *rest: Any) -> AuditReport:
+        if checked.name == "f":
+            raise TypeError("a mistake")
+        return whole(checked, *rest)
+
+    monkeypatch.setattr(command, "whole_audit", failing)
+    text = "loss f(y) = mean(y)\nloss g(y) = mean(y^2)\n"
+    assert main(["audit", "-e", text, "--static"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "g: no claims\n"
+    assert "f: TypeError: a mistake" in err

@@ -88,7 +88,7 @@ def glance(report: AuditReport) -> str:
     chips = chips or [verdict("open", "no claims")]
     n = len(report.hazards)
     chips.append(verdict("warn", f"{n} {'hazard' if n == 1 else 'hazards'}") if n
-                 else verdict("good", "no hazards"))  # fmt: skip
+                 else verdict("good", "no hazards found"))  # fmt: skip
     if report.gradient is not None:
         chips.append(gradient_chip(report.gradient))
     if report.accuracy is not None:
@@ -187,8 +187,10 @@ def hazards(report: AuditReport) -> Iterator[str]:
     if n:
         what = "part that could fail is" if n == 1 else "parts that could fail are"
         yield f"<p>{verdict('good', f'{n} {what} shown to be finite on the whole domain.')}</p>"
-    elif not items:
+    elif not items and report.searched:
         yield f"<p>{verdict('good', 'No part of the formula can fail.')}</p>"
+    elif not items:
+        yield f"<p>{verdict('open', 'None was found; see the notes at the end.')}</p>"
 
 
 def _hazard(number: int, hazard: Hazard) -> str:

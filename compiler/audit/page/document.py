@@ -76,7 +76,7 @@ def _claims(report: AuditReport) -> str:
 
 def _hazards(report: AuditReport) -> str:
     n = len(report.hazards)
-    return verdict("warn", str(n)) if n else verdict("good", "none")
+    return verdict("warn", str(n)) if n else verdict("good", "none found")
 
 
 def _measured(report: AuditReport) -> tuple[str, str]:
