@@ -21,6 +21,7 @@ TEXTS = (
     # accesses: shifted, turned, repeated, strided, gathered, padded, in windows, on diagonals
     "loss f(x[n]) = sum[t](x[t+1]^2 * x[t])",
     "loss f(x[n]) = sum[t](exp(x[t-1]) * x[t] * t)",
+    "loss f(x[n=4]) = sum[t](x[t+1]^2 * x[t]) + sum[t](exp(x[t-1]) * t)",
     "loss f(x[n]) = sum[i](x[size(n)-1-i]^2 * x[i])",
     "loss f(x[n]) = sum[i in 0..1](x[2*i]^2 * (i + 1))",
     "loss f(x[n]) = sum[i in 0..1, j in 0..2](x[2*i+j]^2 * (3*i + j + 1))",
@@ -114,6 +115,8 @@ KINKS = (
     ("sum(sqrt(yhat))", 0),
     ("sum(hypot(y, yhat))", 0),
     ("sum(hypot(yhat, y))", 0),
+    ("sum(atan2(yhat, 1 + y))", 1),
+    ("sum(atan2(1 + y, yhat))", -1),
     ("sum(xlogy(y, yhat))", 0),
     ("sum(xlogy(1 + y, yhat))", "inf"),
     ("sum(if yhat > 0 then log(yhat) else 0)", 0),

@@ -11,6 +11,7 @@ ASKS_MORE = "asks of more adjoints whether they are 0; where one is not, nothing
 COMPARED = "the place is found by a comparison and a sum, not by solving; both pick the same"
 HOLDS = "a further condition, which always holds"
 ONCE = "the sum is written otherwise; its value is the same"
+WHOLE = "the factors of indices are whole numbers other than 0"
 OUTSIDE = "what is read outside stands in a branch that is not taken there"
 
 # By rule: the change (`~` stands for any text), and why no derivative changes.
@@ -25,10 +26,10 @@ ARGUED: dict[str, tuple[tuple[str, str], ...]] = {
         ("`ONE` to `ZERO`, place 3", "x^1 is x"),
         ("`x if lower == ONE~to `apply~", "x^1 is x"),
         ("`if isinstance(y, Const)~to `if False~",
-         "differs at x = 0 below an exponent under 0 alone, where the value is infinite"),
+         "differs at x = 0 under negative exponents alone, where the value is infinite"),
         ("`chosen(inside, slope, ZERO) if 0 < y~to `chosen~",
-         "the slope at 0 is 0 for exponents over 1; for those under 0 the value is infinite"),
-        ("`1` to `2`", "the slope at 0 is 0 for exponents over 1"),
+         "the slope at 0 is 0 for exponents above 1, and the value infinite for negative ones"),
+        ("`1` to `2`", "the slope at 0 is 0 for exponents above 1"),
     ),
     "slopes._share": (
         ("`n != k and a not in fixed` to `n != k`",
@@ -127,6 +128,12 @@ ARGUED: dict[str, tuple[tuple[str, str], ...]] = {
         ("`reach is not None and~to `reach[0].is_const and reach[0].const >= 0`",
          "each index here has a range, and each form so a least value"),
         ("`reach is not None` to `reach is None`", HOLDS),
+        ("`reach[0].const >= 0` to `reach[0].const > 0`", HOLDS),
+        ("`0` to `1`", HOLDS),
+        ("`n > 0` to `n >= 0`", WHOLE),
+        ("`n < 0` to `n <= 0`", WHOLE),
+        ("`0` to `1`, place 5", WHOLE),
+        ("`if positive~to `if True~", "the same comparison, with nothing on its left side"),
     ),
 }  # fmt: skip
 
