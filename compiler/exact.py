@@ -32,13 +32,14 @@ class Accuracy:
     """What is asked of a value: `bits` that are right, below `floor` none, with at most `most`.
 
     With `apart`, elements that share so many first indices make a vector, and need to be right to
-    the last bit of its largest component only.
+    the last bit of its largest component only; components above `ceiling` do not count for this.
     """
 
     bits: int
     floor: Value = 0
     apart: int | None = None
     most: int = MOST_BITS
+    ceiling: Value = mp.inf
 
     @staticmethod
     def of(digits: int) -> Accuracy:
@@ -145,7 +146,7 @@ def _note_largest(
     """Note the largest component of each vector."""
     if asked.apart is not None:
         for place, element in elements.items():
-            if element.has_size:
+            if element.has_size and element.size <= asked.ceiling:
                 vector = place[: asked.apart]
                 largest[vector] = max(largest.get(vector, 0), element.size)
 

@@ -328,6 +328,15 @@ def test_sums_of_a_derivative_are_no_excuse_where_it_is_not_sensitive() -> None:
     assert apart("mean(exp(y) - 3 * exp(yhat))", "", y=[math.log(3)], yhat=[0.0])
 
 
+def test_a_component_beyond_the_range_does_not_hide_the_others() -> None:
+    text = "loss f(y[batch, k]) = mean[batch](sum[k](exp(y) - y))"
+    checked = lossc.compile(text)._checked
+    (batch,) = batches(text, points=1)
+    arrays = {"y": np.array([[mp.mpf(1e30), mp.mpf(1e-20), mp.mpf(0)]], dtype=object)}
+    true = Subject(checked, ("y",)).truth(replace(batch, arrays=arrays), FLOAT32)["y"]
+    assert float(true.values[0, 1]) == pytest.approx(1e-20, rel=1e-7)
+
+
 def test_logarithms_near_one_and_angles_of_many_turns_are_listed_apart() -> None:
     assert apart("mean(log(y / yhat))", "", y=[1.0], yhat=[1.0 + 2**-23])
     assert not apart("mean(log(y / yhat))", "", y=[1.0], yhat=[2.0])

@@ -106,7 +106,7 @@ class _Forms:
         written, stable, _ = self.compilers
         floor = mp.ldexp(format.tiny, -BELOW)
         apart = 1 if batch.samples is not None else 0
-        asked = Accuracy(format.digits + SPARE, floor, apart, TEXT_BITS)
+        asked = Accuracy(format.digits + SPARE, floor, apart, TEXT_BITS, format.largest)
         exact = evaluate(self.written, batch.arrays, asked, written, None, check)
         open_ = [tuple(map(int, p)) for p in np.argwhere(~exact.settled)]
         if open_:
