@@ -107,6 +107,7 @@ def test_places_have_one_name_and_links_lead_to_them() -> None:
 def test_headings_descend_and_tables_have_heads() -> None:
     reader = parsed(page())
     levels = [int(tag[1]) for tag, _ in reader.tags if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1
     assert all(b - a <= 1 for a, b in pairwise(levels))
     tables = sum(tag == "table" for tag, _ in reader.tags)
     assert sum(tag == "thead" for tag, _ in reader.tags) == tables

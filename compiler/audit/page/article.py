@@ -76,7 +76,7 @@ def head(report: AuditReport, key: str, titles: list[str]) -> str:
         f'<a href="#{key}-{t.lower().replace(" ", "-")}">{escape(t)}</a>' for t in titles
     )
     return (
-        f'<header><p class="over">Audit of a loss</p><h2>{escape(report.loss)}</h2>'
+        f"<header><h2>{escape(report.loss)}</h2>"
         f"{paragraph(purpose, 'purpose')}{glance(report)}"
         f'<nav aria-label="sections of {escape(report.loss)}">{links}</nav></header>'
     )

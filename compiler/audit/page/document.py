@@ -13,6 +13,7 @@ from .article import accuracy_chip, article, gradient_chip
 from .html import table, verdict
 
 STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
+ALONE = '<h1 class="over">Audit of a loss</h1>\n'
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -42,7 +43,7 @@ def document(entries: Sequence[Entry]) -> str:
     """The page of some entries."""
     names = [e.name for e in entries]
     title = f"Audit of {names[0]}" if len(names) == 1 else f"Audit of {len(names)} losses"
-    index = _index(entries, title) if len(names) != 1 else ""
+    index = _index(entries, title) if len(names) != 1 else ALONE
     inside = "\n".join(e.html for e in entries)
     return f"""<!DOCTYPE html>
 <html lang="en">
