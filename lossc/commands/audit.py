@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 HELP = "claims proved or refuted with a witness; domains, hazards, gradient, accuracy, cost"
 LIBRARY = "std"
+STDOUT = Path("-")
 MANY = 8  # losses, from which on several processes are worth their start
 
 
@@ -66,8 +67,9 @@ def add(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_targets(parser, many=True)
     parser.add_argument(
-        "--html", metavar="PAGE", type=Path, help="write one page that needs no network"
-    )
+        "--html", metavar="PAGE", type=Path, nargs="?", const=STDOUT,
+        help="write one page that needs no network; without a name to standard output",
+    )  # fmt: skip
     add_data(parser)
     parser.add_argument(
         "--fail-on", action="append", default=[], choices=FAILS, metavar="WHAT", dest="fail_on",
@@ -162,6 +164,13 @@ def _brief(effort: Effort, args: Namespace) -> Effort:
 
 
 def _check(args: Namespace) -> None:
+    if args.html is not None and args.html.suffix == ".loss":
+        raise usage_error(
+            f"--html takes the page to write, and {args.html} is a formula",
+            help="lossc audit FILE --html audit.html",
+        )
+    if args.html == STDOUT and args.json:
+        raise usage_error("--html without a name and --json both write to standard output")
     if args.seconds is not None and not args.seconds > 0:
         raise usage_error("--seconds takes a number above 0", help="--seconds 2")
     if args.jobs < 1:
@@ -174,8 +183,8 @@ def _write(
     outcomes: Sequence[Outcome], diagnostics: list[Diagnostic], args: Namespace, terminal: Terminal
 ) -> None:
     if args.html is not None:
-        _write_page(outcomes, args.html)
-        if not terminal.json:
+        _write_page(outcomes, args.html, terminal)
+        if not terminal.json and args.html != STDOUT:
             for outcome in outcomes:
                 terminal.say(outcome.summary)
     if terminal.json:
@@ -189,11 +198,15 @@ def _write(
         terminal.report(diagnostics)
 
 
-def _write_page(outcomes: Sequence[Outcome], path: Path) -> None:
+def _write_page(outcomes: Sequence[Outcome], path: Path, terminal: Terminal) -> None:
     from lossc.compiler.audit.page import document
 
+    page = document([o.entry for o in outcomes if o.entry])
+    if path == STDOUT:
+        terminal.say(page)
+        return
     try:
-        path.write_text(document([o.entry for o in outcomes if o.entry]), encoding="utf-8")
+        path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise usage_error(f"cannot write {path}: {error.strerror or error}") from None
 

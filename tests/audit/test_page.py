@@ -174,6 +174,22 @@ def test_a_page_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> No
     assert "cannot write /nonexistent/page.html" in capsys.readouterr().err
 
 
+def test_a_page_without_a_name_goes_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audit", "-e", "mean(y)", "--static", "--html"]) == 0
+    page = capsys.readouterr().out
+    assert page.startswith("<!DOCTYPE html>") and page.rstrip().endswith("</html>")
+
+
+def test_a_page_is_not_written_over_a_formula(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "one.loss"
+    path.write_text("loss f(y) = mean(y)\n")
+    assert main(["audit", "--html", str(path)]) == 2
+    assert "one.loss is a formula" in capsys.readouterr().err
+    assert path.read_text() == "loss f(y) = mean(y)\n"
+
+
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
