@@ -126,7 +126,7 @@ def numerics() -> str:
         "params given as Python numbers, are rounded only where a float32 step uses them.",
         "5. **Sums** are added up in double precision and in blocks.",
         "`lossc accuracy FILE` measures what this gives; `make accuracy` does so for every loss, "
-        "beside Keras.",
+        "beside Keras: [the figures](accuracy.md).",
         "## The rewrites",
         table(("name", "as written", "as computed", "where"), rows),
     ]
