@@ -38,12 +38,14 @@ EXCEPTED = {
 }  # fmt: skip
 
 
-def report(name: str, points: int = POINTS, stable: bool = True) -> AccuracyReport:
-    """The errors of a loss of the library under XLA."""
+def report(
+    name: str, points: int = POINTS, stable: bool = True, jit: bool = True
+) -> AccuracyReport:
+    """The errors of a loss of the library, under XLA unless `jit` is off."""
     checked = lossc.std[name]._checked
 
     def engines(subject: Subject) -> Mapping[str, Engine]:
-        return {"xla": engine(Loss(checked, stable=stable), subject)}
+        return {"xla" if jit else "eager": engine(Loss(checked, jit, stable), subject)}
 
     plan = Plan(points, formats=["float32"], vary=False, ranges=False)
     return measure(checked, engines, plan)
@@ -54,6 +56,12 @@ def test_value_and_gradient_keep_the_bars(name: str) -> None:
     found = report(name)
     assert found.ok, str(found)
     assert all(r.figures.points >= POINTS * 3 / 4 for r in found.rows)
+
+
+@pytest.mark.parametrize("name", ["savage", "exponential_censored_nll"])
+def test_the_bars_are_kept_without_xla(name: str) -> None:
+    found = report(name, jit=False)
+    assert found.ok, str(found)
 
 
 @pytest.mark.parametrize("name", EXCEPTED)
