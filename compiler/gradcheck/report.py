@@ -58,7 +58,7 @@ class Convention:
         at = f"{wrt}[{', '.join(map(str, self.place))}]" if self.place else wrt
         if self.is_edge:
             return f"edge: {self.value:.6g} for {at} at {point}, where the slope is infinite"
-        sides = f"{self.left:.6g} and {self.right:.6g}"
+        sides = " and ".join("none" if x is None else f"{x:.6g}" for x in (self.left, self.right))
         return f"convention: {self.value:.6g} for {at} at {point}, between {sides}"
 
     def to_json(self) -> dict[str, Any]:
