@@ -60,7 +60,8 @@ REASONS: dict[str, str] = {
         "cosine_similarity cosine_distance cosine_embedding spherical_score sortino "
         "negative_sharpe negative_sharpe_turnover negative_si_sdr negative_snr "
         "spectral_convergence_logmag spectral_convergence attention_transfer "
-        "similarity_preserving concordance pearson normalized_cross_correlation weighted_kappa relative_l2 nash_sutcliffe_r2 "
+        "similarity_preserving concordance pearson normalized_cross_correlation "
+        "weighted_kappa relative_l2 nash_sutcliffe_r2 "
         "nash_sutcliffe smape simsiam triplet_margin smooth_triplet_margin triplet_batch_all "
         "quaternion_distance mds_stress sammon dist_correlation barlow_twins byol "
         "parametric_tsne_kl transe_margin",
