@@ -43,6 +43,7 @@ where
     p in [0, 1]"""
 DIGAMMA = """loss f(y, p) = mean(digamma(y) * digamma(p) - trigamma(p))
 where y, p in (0, inf)"""
+TRUE = f"{PROVED} or {UNKNOWN}"  # true, whether or not it is proved in time
 FACTS = [
     (DICE, "f >= 0", PROVED),
     (DICE, "f <= 1", PROVED),
@@ -57,8 +58,8 @@ FACTS = [
     (TWICE, "lipschitz in p by 1", REFUTED),
     (NEAREST, "symmetric in y, p", PROVED),
     (ONE_WAY, "symmetric in y, p", REFUTED),
-    (BINARY, "f <= 0", UNKNOWN),
-    (COUNTS, "f <= 0", UNKNOWN),
+    (BINARY, "f <= 0", TRUE),
+    (COUNTS, "f <= 0", TRUE),
     (COUNTS, "f >= -1", REFUTED),
 ]
 
@@ -68,13 +69,13 @@ def verdict(text: str, claim: str) -> Verdict:
     file = f"use std.regression: mse\n\n{text}\nclaims\n    {claim}\n"
     read = reader(None)
     (found,) = check(Source.of("text", file), read).losses.values()
-    (decided,) = audit_claims(found, read=read)
+    (decided,) = audit_claims(found, seconds=10, read=read)
     return decided.verdict
 
 
 @pytest.mark.parametrize(("text", "claim", "expected"), FACTS)
 def test_verdicts(text: str, claim: str, expected: str) -> None:
-    assert verdict(text, claim).kind == expected, str(verdict(text, claim))
+    assert verdict(text, claim).kind in expected.split(" or "), str(verdict(text, claim))
 
 
 @pytest.mark.parametrize(("text", "claim"), [f[:2] for f in FACTS if f[2] == REFUTED])
