@@ -48,6 +48,13 @@ CASES: list[tuple[str, dict[str, Any], Any]] = [
     ("sum[k](xlogy(y, y) - xlogy(y, x))", {"x[k]": [0, 1], "y[k]": [0, 1]}, [0, -1]),
     ("xlogy(y, x)^2", {"x": 0, "y": 0}, 0),
     ("xlogy(x^2, y)", {"x": 0, "y": 0.5}, 0),
+    ("xlogy(x, y)", {"x": 0, "y": 0.5}, -0.6931),
+    ("xlogy(x, y)", {"x": [0, 0, 2], "y": [0, NAN, 0]}, [0, 0, -INF]),
+    ("xlogy(x, 1 - y)", {"x": [0, 0, 2], "y": [1, NAN, 1]}, [0, 0, -INF]),
+    ("xlogy(x, x)", {"x": [0, 1]}, [0, 1]),
+    ("xlogy(y * (1 - x)^2, x)", {"x": [0, 0], "y": [0, 1]}, [0, INF]),
+    ("xlogy(y, y / m) + xlogy(x, x / m)\nwhere m = (x + y) / 2",
+     {"x": [0, 0.5], "y": [0, 0.5]}, [0, 0]),
     # guards
     ("if x > 0 then log(x) else 0", {"x": [0, 2]}, [0, 0.5]),
     ("if x > 0 then sqrt(x) else x", {"x": [-1, 0, 4]}, [1, 1, 0.25]),

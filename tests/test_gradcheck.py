@@ -80,6 +80,28 @@ def test_the_library_passes(name: str) -> None:
     assert str(report).startswith(f"{name}: ok (")
 
 
+def test_where_kinks_meet_the_table_decides() -> None:
+    text = "loss f(x[]) = max(0, 1 - abs(x)) + 2 * max(0, 1 - abs(x - 1)) where x in [-2, 2]"
+    report = lossc.compile(text).check_gradient()
+    assert report.ok, str(report)
+    said = [c.said("x", case.point) for case in report.cases for c in case.conventions]
+    assert any("convention: 0 for x" in s and "beside" in s for s in said)
+
+
+@pytest.mark.parametrize("formula", ["(sqrt(x) - sqrt(y))^2", "xlogy(x, 2 * x / (x + y))"])
+def test_a_slope_without_a_limit_is_a_convention(formula: str) -> None:
+    text = f"loss f(x[], y[]) = {formula} where x, y in [0, 1]"
+    report = lossc.compile(text).check_gradient("x")
+    assert report.ok, str(report)
+    zeros = next(c for c in report.cases if c.point == "zeros")
+    assert zeros.conventions
+
+
+def test_corners_in_order_are_found() -> None:
+    report = lossc.std.log_iou_box.check_gradient("box", seconds=2)
+    assert report.ok, str(report)
+
+
 def test_large_losses_end_in_time() -> None:
     report = corpus("ssim_uniform7").check_gradient("yhat", seconds=4)
     assert report.ok, str(report)
@@ -308,7 +330,7 @@ def test_an_infinite_slope_at_an_edge_is_reported() -> None:
     text = "loss f(y[n], p[n]) = sum[n](xlogy(y, y / p)) where y in [0, inf); p in (0, inf)"
     report = lossc.compile(text).check_gradient("y")
     assert report.ok, str(report)
-    assert re.search(r"edge: -inf for y\[\d\] at zeros, where the slope is infinite", str(report))
+    assert re.search(r"edge: 0 for y\[\d\] at zeros, where the slope is infinite", str(report))
 
 
 def test_a_gradient_that_is_infinite_where_the_slope_is_not_is_caught(

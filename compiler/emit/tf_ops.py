@@ -122,8 +122,7 @@ def sqrt(x: Tensor) -> Tensor:
 @custom_gradient
 def _xlogy(x: Tensor, y: Tensor) -> Any:
     def slope(g: Tensor) -> tuple[Tensor, Tensor]:
-        dy = tf.where(tf.equal(x, 0), tf.zeros([], x.dtype), x / y)
-        return _fit(g * tf.math.log(y), x), _fit(g * dy, y)
+        return _fit(g * _factor(x, tf.math.log(y)), x), _fit(g * _unless_zero(x, x / y), y)
 
     return tf.math.xlogy(x, y), slope
 
@@ -133,10 +132,19 @@ def xlog1py(x: Tensor, y: Tensor) -> Any:
     """`xlogy(x, 1 + y)`, exact for y near 0."""
 
     def slope(g: Tensor) -> tuple[Tensor, Tensor]:
-        dy = tf.where(tf.equal(x, 0), tf.zeros([], x.dtype), x / (1 + y))
-        return _fit(g * tf.math.log1p(y), x), _fit(g * dy, y)
+        dx = _factor(x, tf.math.log1p(y))
+        return _fit(g * dx, x), _fit(g * _unless_zero(x, x / (1 + y)), y)
 
-    return tf.where(tf.equal(x, 0), tf.zeros([], x.dtype), x * _log1p(y)), slope
+    return _unless_zero(x, x * _log1p(y)), slope
+
+
+def _factor(x: Tensor, log: Tensor) -> Tensor:
+    """The slope of `x * log` in x, 0 where x is 0 and the logarithm is not finite."""
+    return tf.where(tf.math.is_finite(log), log, _unless_zero(x, log))
+
+
+def _unless_zero(x: Tensor, value: Tensor) -> Tensor:
+    return tf.where(tf.equal(x, 0), tf.zeros([], x.dtype), value)
 
 
 def _log1p(x: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
 from random import Random
 
 from mpmath import mp
@@ -31,6 +32,7 @@ AT_ZERO = ("abs", "relu", "sign", "sqrt", "cbrt", "floor", "ceil", "bessel_i0e",
 COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 TRIES, STEPS = 3, 12
 SOLVED = mp.mpf(10) ** -60
+NUDGE = mp.mpf(10) ** -20
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,26 @@ def solve(gap: Gap, point: Point, movable: frozenset[str], rng: Random) -> Point
                 if root is not None:
                     return root
     return None
+
+
+def meeting(program: Program, point: Point, name: str, place: Place) -> int:
+    """The number of kinks that a point lies on and leaves as one element moves."""
+    here = point.machine()
+    there = point.moved(name, place, point.arrays[name][place] + NUDGE).machine()
+    return sum(
+        abs(gap.value(here, env, env)) < SOLVED < abs(gap.value(there, env, env))
+        for gap in gaps(program)
+        if gap.pair is None
+        for env in _every(gap, here)
+    )
+
+
+def _every(gap: Gap, machine: Machine) -> Iterator[dict[Index, int]]:
+    """All places of the indices of a kink."""
+    indices = sorted(gap.left.free | gap.right.free, key=repr)
+    if all(isinstance(i, Bound) for i in indices):
+        spans = (range(*i.range.bounds(machine.size)) for i in indices if isinstance(i, Bound))
+        yield from (dict(zip(indices, at, strict=True)) for at in product(*spans))
 
 
 def _environments(

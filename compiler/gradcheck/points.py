@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from random import Random
 
+import numpy as np
 from mpmath import mp
 
 from .. import domains as dom
@@ -20,6 +21,8 @@ from .sampling import EDGE, INSIDE, MILD, ZERO, Sampler, exact_array
 
 BESIDE = mp.mpf(1) / (1 << 10)
 KINKS = 8  # the most that are visited
+TRIES = 40  # to find a point at which the loss has a value
+AROUND = 24  # the points toward which slopes nearby are taken
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Points:
     compiler: Compiler = field(default_factory=Compiler, compare=False)
 
     def __iter__(self) -> Iterator[Point]:
-        first = self.sample("a random point", INSIDE, 0)
+        first = self.valued(self.sample("a random point", INSIDE, 0))
         yield first
         yield self.missing(self.sample("a random point, other params", INSIDE, 1, vary=True))
         if self.larger != self.sizes:
@@ -63,9 +66,30 @@ class Points:
             point = point.moved(name, next(places(point.arrays[name])), mp.nan)
         return point
 
-    def mild(self, point: Point) -> Point:
-        """Another try where a point has no value: all reals between 0 and 1."""
-        return self.sample(point.label, MILD, 7)
+    def valued(self, point: Point) -> Point:
+        """A point at which the loss has a value, if one is found."""
+        value = self.program.value
+        tries = (p for p in self.tries(point) if mp.isfinite(p.machine().run(value, {})))
+        return next(tries, point)
+
+    def tries(self, point: Point) -> Iterator[Point]:
+        """A point, and others in its place if it has no value: reals between 0 and 1, in order."""
+        yield point
+        if point.focus is None:
+            yield self.sample(point.label, MILD, 7)
+        if point.focus is None and not point.special:
+            yield from (self.ascending(point.label, salt) for salt in range(8, 8 + TRIES))
+
+    def ascending(self, label: str, salt: int) -> Point:
+        """Reals that ascend along the last axis, as the corners of boxes do."""
+        point = self.sample(label, MILD, salt)
+        free = (d for d in self.checked.inputs.values() if isinstance(d.meaning, dom.Reals))
+        ordered = {d.name: np.sort(point.arrays[d.name]) for d in free if d.tensor.axes}
+        return replace(point, arrays=dict(point.arrays) | ordered)
+
+    def around(self) -> Iterator[Point]:
+        """Some points inside the domains."""
+        return (self.sample("nearby", INSIDE, salt) for salt in range(100, 100 + AROUND))
 
     def sampler(self, salt: int) -> Sampler:
         """A sampler of its own random numbers."""

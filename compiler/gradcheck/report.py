@@ -59,7 +59,9 @@ class Convention:
         if self.is_edge:
             return f"edge: {self.value:.6g} for {at} at {point}, where the slope is infinite"
         sides = " and ".join("none" if x is None else f"{x:.6g}" for x in (self.left, self.right))
-        return f"convention: {self.value:.6g} for {at} at {point}, between {sides}"
+        known = [x for x in (self.left, self.right) if x is not None]
+        where = "between" if min(known) <= self.value <= max(known) else "beside"
+        return f"convention: {self.value:.6g} for {at} at {point}, {where} {sides}"
 
     def to_json(self) -> dict[str, Any]:
         """The convention as JSON."""

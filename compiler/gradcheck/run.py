@@ -19,7 +19,8 @@ from ..interpret import Machine
 from ..ir import REAL, Access, Const, Expr, Index, Position, Program, Range, postorder, reduce
 from . import derived as oracle1
 from .automatic import Automatic, load
-from .differences import Slopes, slopes
+from .differences import Slopes, nearby, slopes
+from .kinks import meeting
 from .point import DIGITS, Array, Clock, OutOfTime, Place, Point, places
 from .points import Points, lengths_of_params
 from .report import (
@@ -40,6 +41,7 @@ from .symbolic import Expansion, NotExpanded
 EXACT = mp.mpf(10) ** -50  # asked of SymPy
 CLOSE = mp.mpf(10) ** -9  # asked of differences and of TensorFlow
 ELEMENTS, EXPANDED = 6, 12  # of an input, compared with differences and with SymPy at a point
+UNSETTLED = mp.mpf(10) ** -3  # relative, how slopes nearby differ where they have no limit
 SHARE = 1 / 8  # of the time, for one input at one point
 LARGER = 3  # elements of an axis, at one of the points
 SYMPY_SECONDS = 10.0
@@ -150,18 +152,17 @@ class _Check:
         if skipped:
             self.notes.append(f"not run, out of time: {', '.join(skipped)}")
 
-    def look(self, points: Points, point: Point) -> None:
+    def look(self, points: Points, wanted: Point) -> None:
         """All inputs at one point."""
-        machine = point.machine()
-        value = machine.run(self.program.value, {})
-        if not mp.isfinite(value) and point.focus is None:
-            point = points.mild(point)
+        for point in points.tries(wanted):
             machine = point.machine()
             value = machine.run(self.program.value, {})
-        if not mp.isfinite(value):
+            if mp.isfinite(value):
+                break
+        else:
             self.notes.append(f"not run at {point.label}: the value is {mp.nstr(value, 5)}")
             return
-        found = _At(self, point, machine)
+        found = _At(self, points, point, machine)
         cases = [self.case(found.comparison(name)) for name in self.derived]
         self.cases += cases
         self.kinks += any(c.conventions for c in cases)
@@ -176,6 +177,7 @@ class _At:
     """The oracles at one point; TensorFlow and the expansion serve all inputs."""
 
     check: _Check
+    points: Points
     point: Point
     machine: Machine
 
@@ -235,6 +237,7 @@ class _Comparison:
     own: Mapping[Place, Value]
     clock: Clock
     sides: dict[Place, Slopes] = field(default_factory=dict)
+    decided: dict[Place, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         sizes = [abs(x) for x in self.own.values() if mp.isfinite(x)]
@@ -268,7 +271,7 @@ class _Comparison:
         """Oracle 3: the slope where it is smooth, else that the value lies between the sides."""
         errors: dict[Place, Value] = {}
         for place, sides in self.sides.items():
-            error = self.outside(self.own[place], sides)
+            error = self.off(place, sides)
             if error is not None:
                 errors[place] = error
         if not errors:
@@ -288,12 +291,41 @@ class _Comparison:
         near = sides.slope if sides.is_smooth else near
         return mp.mpf(0) if abs(x - near) <= sides.flat else self.error(x, near, CLOSE)
 
+    def off(self, place: Place, sides: Slopes) -> Value | None:
+        """How far the derived value is from what it may be; nothing where the table decides."""
+        error = self.outside(self.own[place], sides)
+        if error is None or error <= CLOSE or not self.at.point.special:
+            return error
+        if place not in self.decided:
+            self.decided[place] = self.has_no_limit(place, sides) or self.has_many_kinks(place)
+        return mp.mpf(0) if self.decided[place] else error
+
+    def has_no_limit(self, place: Place, sides: Slopes) -> bool:
+        """Whether slopes nearby differ, and the derived value is among them."""
+        program, points = self.at.check.program, self.at.points
+        near = nearby(program.value, self.at.point, points.around(), self.name, place)
+        known = [*near, *sides.finite]
+        if not near or max(near) - min(near) <= UNSETTLED * max(map(abs, near)):
+            return False
+        return bool(min(known) <= self.own[place] <= max(known))
+
+    def has_many_kinks(self, place: Place) -> bool:
+        """Whether kinks meet, each decided by the table; TensorFlow decides them alike."""
+        found = self.at.tensorflow
+        if (
+            isinstance(found, str)
+            or meeting(self.at.check.program, self.at.point, self.name, place) < 2
+        ):
+            return False
+        x = mp.mpf(float(found[self.name][place]))
+        return bool(mp.isfinite(x) and self.error(self.own[place], x, mp.mpf(10) ** -3) <= CLOSE)
+
     def conventions(self) -> list[Convention]:
-        """The elements that lie at a kink, or where the slope is infinite."""
+        """The elements that lie at a kink, or where the slope is infinite or has no limit."""
         return [
             Convention(p, float(self.own[p]), _number(s.left), _number(s.right))
             for p, s in self.sides.items()
-            if s.sides and not s.is_smooth
+            if s.sides and (not s.is_smooth or self.decided.get(p))
         ]
 
     # --- SymPy and TensorFlow
@@ -382,7 +414,7 @@ class _Comparison:
         sides = self.slopes(place)
         if not sides.is_smooth:
             return True
-        error = self.outside(self.own[place], sides)
+        error = self.off(place, sides)
         return self.at.point.special and error is not None and error <= CLOSE
 
     def error(self, x: Value, y: Value, floor: Value) -> Value:

@@ -119,6 +119,10 @@ KINKS = (
     ("sum(atan2(1 + y, yhat))", -1),
     ("sum(xlogy(y, yhat))", 0),
     ("sum(xlogy(1 + y, yhat))", "inf"),
+    ("sum(xlogy(yhat, y))", 0),
+    ("sum(xlogy(yhat, y / yhat))", 0),
+    ("sum(xlogy(yhat, y + 1))", 0),
+    ("sum(xlogy(yhat + 1, y))", "-inf"),
     ("sum(if yhat > 0 then log(yhat) else 0)", 0),
     ("sum(if yhat > 0 then sqrt(yhat) / yhat else yhat)", 1),
     ("sum(if yhat >= 0 then 2 * yhat else yhat)", 2),
@@ -172,7 +176,7 @@ def fixed() -> dict[str, tuple[str, Data, Any]]:
         f"loss f(y, yhat) = {text}": (
             "yhat",
             zero,
-            float(Fraction(slope)) if slope != "inf" else float(slope),
+            float(Fraction(slope)) if "inf" not in str(slope) else float(slope),
         )
         for text, slope in KINKS
     }
