@@ -173,12 +173,13 @@ def measured(name: str, points: int, seconds: float) -> Found:
     """
     from lossc.accuracy import ENGINES, engine
     from lossc.compiler.accuracy.run import Plan, measure
+    from lossc.runtime import Runtime
 
     loss = find(name)
 
     def engines(subject: Any) -> Mapping[str, Any]:
         modes = ENGINES if name in KERAS or is_of_corpus(name) else {"xla": True}
-        own = {e: engine(lossc.loss.Loss(loss._checked, jit), subject) for e, jit in modes.items()}
+        own = {e: engine(Runtime(loss._checked, jit), subject) for e, jit in modes.items()}
         return {**own, **({"keras": keras_engine(name, subject)} if name in KERAS else {})}
 
     try:

@@ -15,7 +15,7 @@ from lossc.compiler.accuracy.truth import Subject
 from lossc.compiler.check import Checked
 from lossc.dsl.diagnostics import ArgumentError, Diagnostic
 
-from .loss import Loss
+from .runtime import PER_SAMPLE, VALUE, Runtime, Task
 
 ENGINES = {"xla": True, "eager": False}
 
@@ -27,7 +27,8 @@ def accuracy(
     """Measure a loss over points of its domains."""
 
     def runs(subject: Subject) -> Mapping[str, Engine]:
-        return {name: engine(Loss(checked, ENGINES[name]), subject) for name in engines}
+        each = {name: Runtime(checked, ENGINES[name], shaped=True) for name in engines}
+        return {name: engine(runtime, subject) for name, runtime in each.items()}
 
     return measure(checked, runs, plan, progress)
 
@@ -48,21 +49,19 @@ def formats_named(names: str | Iterable[str] | None) -> tuple[str, ...]:
     return wanted
 
 
-def engine(loss: Loss, subject: Subject) -> Engine:
-    """A loss as it is called, on a batch."""
+def engine(runtime: Runtime, subject: Subject) -> Engine:
+    """A loss as it is run, on a batch: value and gradients in one graph."""
     program = subject.checked.program
     given = set(subject.checked.params) - subject.checked.static
+    task = Task(VALUE if subject.separated is None else PER_SAMPLE, subject.wrt)
 
     def run(batch: Batch, format: Format) -> Mapping[str, Any]:
         arrays = batch.floats(program, format)
         inputs = [arrays[t.name] for t in program.inputs]
         params: dict[str, Any] = {t.name: arrays[t.name] for t in program.params if t.name in given}
         with np.errstate(all="ignore"):
-            if subject.separated is not None:
-                value = loss.per_sample(*inputs, **params)
-                slopes = loss.value_and_grad(*inputs, wrt=subject.wrt, **params)[1]
-            else:
-                value, slopes = loss.value_and_grad(*inputs, wrt=subject.wrt, **params)
+            found = runtime.run(task, inputs, params)
+        value, slopes = found if subject.wrt else (found, {})
         return {"": np.asarray(value), **{n: np.asarray(g) for n, g in slopes.items()}}
 
     return run

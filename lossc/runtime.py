@@ -43,11 +43,13 @@ class Runtime:
 
     A trace serves every batch size; XLA compiles it anew for each shape. Unless `stable` is off,
     the formula is computed in a form that loses no digits, in double precision where it must be.
+    With `shaped` a trace is for one shape only: it computes the same, and is made sooner.
     """
 
     checked: Checked
     jit: bool = True
     stable: bool = True
+    shaped: bool = False
     _traces: dict[Any, Any] = field(default_factory=dict)
     _fast: dict[Any, Any] = field(default_factory=dict)
     _fixed: dict[Any, Checked] = field(default_factory=dict)
@@ -170,14 +172,19 @@ class Runtime:
         values: Sequence[tf.Tensor],
     ) -> Callable[..., Any]:
         """The concrete function for these dtypes and ranks."""
-        specs = tuple(_spec(t) for t in (*tensors, *values))
-        key = (task, checked.program.hash, tuple((s.dtype, s.shape.rank) for s in specs))
+        specs = tuple(self.spec(t) for t in (*tensors, *values))
+        key = (task, checked.program.hash, specs)
         if key not in self._traces:
             body = self.body(task, checked)
             function = tf.function(body, jit_compile=self.jit or None, autograph=False)
             self._traces[key] = function.get_concrete_function(*specs)
         trace: Callable[..., Any] = self._traces[key]
         return trace
+
+    def spec(self, tensor: tf.Tensor) -> tf.TensorSpec:
+        """What a trace takes in the place of a tensor."""
+        shape = tensor.shape if self.shaped else [None] * tensor.shape.rank
+        return tf.TensorSpec(shape, tensor.dtype)
 
     def body(self, task: Task, checked: Checked) -> Callable[..., Any]:
         """The Python function that builds the graph of a task."""
@@ -193,8 +200,8 @@ class Runtime:
         def value_and_grad(*tensors: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
             named = dict(zip(names, tensors, strict=True))
             value, gradients = both(named)
-            whole = forward(named) if checked.program.axes else value
-            return whole, _of_params(checked, gradients, tensors)
+            same = task.what == VALUE and not checked.program.axes
+            return value if same else forward(named), _of_params(checked, gradients, tensors)
 
         return value_and_grad if task.wrt else value
 
@@ -439,5 +446,3 @@ def _shape(tensor: tf.Tensor) -> tuple[int | None, ...]:
     return tuple(tensor.shape)
 
 
-def _spec(tensor: tf.Tensor) -> tf.TensorSpec:
-    return tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype)
