@@ -122,7 +122,9 @@ def numerics() -> str:
         "4. **Double precision** for single steps of float32 losses: where a rounding error "
         "would grow beyond a few last places, where a part can be too large or too small for "
         "float32, and where a comparison decides between branches by numbers that were "
-        "rounded. A step that needs none of this stays in float32. Numbers without data, and "
+        "rounded. Differences of numbers without bounds have room in a mean or a sum, and so "
+        "have matrix products: `x in [-1e15, 1e15]` keeps those in float32. "
+        "A step that needs none of this stays in float32. Numbers without data, and "
         "params given as Python numbers, are rounded only where a float32 step uses them.",
         "5. **Sums** are added up in double precision and in blocks.",
         "`lossc accuracy FILE` measures what this gives; `make accuracy` does so for every loss, "

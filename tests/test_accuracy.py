@@ -337,6 +337,22 @@ def test_a_component_beyond_the_range_does_not_hide_the_others() -> None:
     assert float(true.values[0, 1]) == pytest.approx(1e-20, rel=1e-7)
 
 
+def test_a_component_beyond_the_range_hides_no_sum_that_cancels() -> None:
+    """The slope exp(y) - 3 near log(3), beside another one of 1e60."""
+    text = "loss f(y[batch, k], c[k]) = mean[batch](sum[k](c * (exp(y) - 3 * y))^2)"
+    checked = lossc.compile(text)._checked
+    (batch,) = batches(text, points=1)
+
+    def cancels(far: float, near: float) -> bool:
+        y = np.array([[mp.mpf(far), mp.mpf(near), mp.mpf(0)]], dtype=object)
+        arrays = {"y": y, "c": np.array([mp.mpf(k) for k in (1, 1, 0)], dtype=object)}
+        truth = Subject(checked, ("y",)).truth(replace(batch, arrays=arrays), FLOAT32)
+        return bool(truth["y"].cancels(0))
+
+    assert cancels(70, math.log(3))
+    assert not cancels(70, 2)
+
+
 def test_logarithms_near_one_and_angles_of_many_turns_are_listed_apart() -> None:
     assert apart("mean(log(y / yhat))", "", y=[1.0], yhat=[1.0 + 2**-23])
     assert not apart("mean(log(y / yhat))", "", y=[1.0], yhat=[2.0])

@@ -124,17 +124,18 @@ class _Forms:
             row = () if batch.samples is None else (k,)
             places = [(*row, *p) for p in np.ndindex(exact.values.shape[len(row) :])]
             with mp.workprec(WATCHED_BITS):
-                return self._cancels(batch, places, max(format.digits, FLOAT32.digits))
+                return self._cancels(batch, places, format)
 
         return rests
 
-    def _cancels(self, batch: Batch, places: list[Place], digits: int) -> bool:
+    def _cancels(self, batch: Batch, places: list[Place], format: Format) -> bool:
         """Whether rounding decides: it moves sums that cancel, and the result by some last places.
 
         A gradient must be sensitive to its inputs too, for a derivative has sums that no author
         wrote; and one that a comparison decides may rest on numbers that are all but equal.
         """
-        watch = self.compilers[2]
+        watch, moved = self.compilers[2], _Moved(format)
+        digits = moved.digits
         watch.clear(digits, move=False)
         plain = self._stable(batch, places)
         if not self.is_value and watch.tied:
@@ -142,18 +143,17 @@ class _Forms:
         if not watch.cancelled:
             return False
         watch.clear(digits, move=True)
-        if not _is_moved(plain, self._stable(batch, places), MOVED, digits):
+        if not moved.by(MOVED, plain, self._stable(batch, places)):
             return False
         watch.clear(digits, move=False)
-        return self.is_value or self._is_sensitive(batch, places, plain, digits)
+        return self.is_value or self._is_sensitive(batch, places, plain, moved)
 
     def _is_sensitive(
-        self, batch: Batch, places: list[Place], plain: list[Value], digits: int
+        self, batch: Batch, places: list[Place], plain: list[Value], moved: _Moved
     ) -> bool:
         """Whether a change of the inputs in their last places is magnified in the result."""
-        beside = (_beside(batch, self.stable, digits, k) for k in range(BESIDE))
-        moved = (self._stable(b, places) for b in beside)
-        return any(_is_moved(plain, m, LEFT * NEARER, digits) for m in moved)
+        beside = (_beside(batch, self.stable, moved.digits, k) for k in range(BESIDE))
+        return any(moved.by(LEFT * NEARER, plain, self._stable(b, places)) for b in beside)
 
     def _stable(self, batch: Batch, places: list[Place]) -> list[Value]:
         """The rewritten form at some places."""
@@ -163,11 +163,30 @@ class _Forms:
         return [machine.run(self.stable.value, env) for env in envs]
 
 
-def _is_moved(a: list[Value], b: list[Value], units: int, bits: int) -> bool:
-    """Whether two vectors differ by more than so many units, of which the largest has 2 ** bits."""
-    sizes = [abs(x) for x in a if mp.isfinite(x)]
-    most = mp.ldexp(units * max(sizes, default=mp.mpf(0)), -bits)
-    return any(not abs(x - y) <= most for x, y in zip(a, b, strict=True) if x != y)
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """Tells of vectors of a format whether one is another one, moved."""
+
+    format: Format
+
+    @property
+    def digits(self) -> int:
+        """The bits of the numbers, float32's at least."""
+        return max(self.format.digits, FLOAT32.digits)
+
+    def by(self, units: int, a: list[Value], b: list[Value]) -> bool:
+        """Whether vectors differ by more than so many last places of the largest component.
+
+        As where errors are measured, only the sign counts of components beyond the range: it is
+        another one, or might be, if such a component is moved by more than its size.
+        """
+        largest = max(self.format.largest, FLOAT32.largest)
+        sizes = [abs(x) for x in a if abs(x) <= largest]
+        most = mp.ldexp(units * max(sizes, default=mp.mpf(0)), -self.digits)
+        pairs = ((x, y) for x, y in zip(a, b, strict=True) if x != y)
+        return any(
+            not abs(x - y) <= (abs(x) if min(abs(x), abs(y)) > largest else most) for x, y in pairs
+        )
 
 
 def _beside(batch: Batch, program: Program, digits: int, seed: int) -> Batch:

@@ -17,6 +17,8 @@ from .bounds import Bounds, Inference
 LARGEST, SMALLEST = 128.0, -126.0
 DATA = (SMALLEST, LARGEST)
 FAR = 1e9
+# The powers of two by which numbers may leave the range at the edges of the data alone.
+SLACK = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +119,8 @@ class Scales:
     def reduction(self, term: Reduce) -> Scale:
         body = self.known[term.body]
         match term.op:
-            case "sum" if _is_contraction(term.body):
-                # Matrix products are what single precision is fast at: they are taken to fit.
+            case "sum" if _is_contraction(term.body) and body.high <= LARGEST + SLACK:
+                # Matrix products are what single precision is fast at: these are taken to fit.
                 return Scale(SMALLEST, min(body.high + 4, LARGEST))
             case "sum":
                 return Scale(body.low, body.high + 4)

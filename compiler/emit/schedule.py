@@ -30,6 +30,7 @@ from ..ir import (
     Reduce,
     Select,
     Size,
+    postorder,
 )  # fmt: skip
 from .lower import lowered
 
@@ -124,17 +125,19 @@ def schedule(*programs: Program, wide: frozenset[Expr] = frozenset()) -> Plan:
     for program in programs:
         planner.plan(program.value)
     outputs = tuple(planner.done[planner.key(p.value, False)] for p in programs)
-    return Plan(programs, _widened(planner.steps, wide), outputs)
+    known = {t for p in programs for t in postorder(p.value)} if wide else set()
+    return Plan(programs, _widened(planner.steps, wide, known), outputs)
 
 
-def _widened(steps: Sequence[Step], wide: frozenset[Expr]) -> tuple[Step, ...]:
-    """The steps, wide where a term of the same array is, or one computed of it."""
+def _widened(steps: Sequence[Step], wide: frozenset[Expr], known: set[Expr]) -> tuple[Step, ...]:
+    """The steps, wide where a term of the same array is, or one made of it by the plan alone."""
     if not wide:
         return tuple(steps)
     marked = {_origin(steps, k) for k, s in enumerate(steps) if s.term in wide}
     for k in reversed(range(len(steps))):
         if _origin(steps, k) in marked:
-            marked.update(_origin(steps, a) for a in steps[k].args if _is_computed(steps[a].term))
+            parts = (a for a in steps[k].args if steps[a].term not in known)
+            marked.update(_origin(steps, a) for a in parts if _is_computed(steps[a].term))
     return tuple(replace(s, wide=_origin(steps, k) in marked) for k, s in enumerate(steps))
 
 

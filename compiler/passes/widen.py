@@ -2,19 +2,20 @@
 
 A term is wide if rounding errors of its parts would grow in it beyond a few last places (`exp` of a
 large computed number), or if a partial result can leave the range of a float where the whole does
-not (`w * d^2`). Everything that it is computed of is then wide too, down to the data. What is left
-is computed in the dtype of the data, which is faster.
+not (`w * d^2`). Everything that it is computed of is then wide too, down to the data. What needs
+more room only, such as `y - x` in a mean of such differences, is wide alone: its parts are not,
+unless they need room as well. What is left is computed in the dtype of the data, which is faster.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from ..analyses.bounds import Bounds, Domains, Inference
-from ..analyses.scales import LARGEST, SMALLEST, Scale, Scales
+from ..analyses.scales import LARGEST, SLACK, SMALLEST, Scale, Scales
 from ..emit.schedule import is_complement
 from ..ir import REAL, Access, Along, Apply, Const, Expr, Program, Reduce, Select, postorder
 
@@ -25,30 +26,38 @@ LIMIT = 20.0
 CANCELLED, MIXED = 2.5, 1.5
 LARGEST_EXPONENT = 104.0
 ROUNDED = 0.5
-# The powers of two by which a factor may leave the range at the edges of the data alone.
-SLACK = 8.0
 DIGITS = 24.0
 # The powers of two below the smallest float that a quotient of several data can reach.
 DEEP = 64.0
+# Where a term that needs room is looked for: these cost hardly more in double precision.
+PLAIN = frozenset((
+    "add", "sub", "mul", "div", "neg", "abs", "max", "min", "relu", "sum", "mean", "norm", "norm1",
+))  # fmt: skip
+CHOICES = frozenset(("max", "min"))
 COMPARISONS = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
 
 
 def widen(programs: Iterable[Program], domains: Domains) -> frozenset[Expr]:
     """The terms of programs that are to be computed in double precision."""
     run = _Widener(Scales(Inference(domains)))
-    for program in programs:
-        for term in postorder(program.value):
-            run.visit(term)
-    return frozenset(run.wide)
+    terms = list(dict.fromkeys(t for p in programs for t in postorder(p.value)))
+    for term in terms:
+        run.visit(term)
+    run.keep(terms)
+    return frozenset(run.wide | run.roomy)
 
 
 @dataclass
 class _Widener:
-    """The rounding error of each term, in last places, and the terms made wide so far."""
+    """The rounding error of each term, in last places, and the terms made wide so far.
+
+    Those in `roomy` are wide alone.
+    """
 
     scales: Scales
     errors: dict[Expr, float] = field(default_factory=dict)
     wide: set[Expr] = field(default_factory=set)
+    roomy: set[Expr] = field(default_factory=set)
     numbers: set[Expr] = field(default_factory=set)
 
     def visit(self, term: Expr) -> None:
@@ -59,11 +68,9 @@ class _Widener:
         self.errors[term] = error
         if self.is_number(term):
             self.numbers.add(term)
-        if error > LIMIT or term in self.numbers or self.leaves_range(term):
+        large = error > LIMIT or term in self.numbers
+        if large or self.leaves_range(term) or self.decides(term):
             self.widen(term)
-        elif self.decides(term):
-            for part in term.parts:
-                self.widen(part)
 
     def is_number(self, term: Expr) -> bool:
         """Whether a term is computed of numbers alone: it is rounded once, and costs nothing."""
@@ -83,8 +90,8 @@ class _Widener:
         return any(self.errors[p] > ROUNDED for p in term.parts)
 
     def widen(self, root: Expr) -> None:
-        """Make a term wide, and all that it is computed of."""
-        stack = [root]
+        """Make a term wide, and all that it is computed of; of a comparison, what it compares."""
+        stack = [root] if root.kind == REAL else [*root.parts]
         while stack:
             term = stack.pop()
             if term in self.wide or isinstance(term, Access | Const) or term.kind != REAL:
@@ -92,6 +99,38 @@ class _Widener:
             self.wide.add(term)
             self.errors[term] = 0.5
             stack += term.parts
+
+    def give_room(self, root: Expr) -> bool:
+        """Make a term wide that can be too large where a mean of it is not; whether it is wide."""
+        if self.is_wide(root) or root.kind != REAL or not _is_plain(root):
+            return self.is_wide(root)
+        if self.parts_with_room(root) or self.scales.of(root).overflows:
+            self.roomy.add(root)
+        return root in self.roomy
+
+    def parts_with_room(self, term: Expr) -> int:
+        """Give all parts of a term room; how many are wide."""
+        return sum([self.give_room(p) for p in term.parts])
+
+    def keep(self, terms: Sequence[Expr]) -> None:
+        """Give room, and let no wide term be rounded where it is chosen, compared or added up."""
+        before = -1
+        while before != (before := len(self.wide) + len(self.roomy)):
+            for term in terms:
+                if _adds(term) and self.parts_with_room(term):
+                    self.roomy.add(term)
+                elif any(map(self.is_wide, term.parts)) and not self.is_wide(term):
+                    self.keep_parts(term)
+
+    def keep_parts(self, term: Expr) -> None:
+        """Make wide what only chooses among wide terms, and all that is compared with one."""
+        if isinstance(term, Apply | Reduce) and term.op in CHOICES:
+            self.roomy.add(term)
+        elif isinstance(term, Apply) and term.op in COMPARISONS:
+            self.widen(term)
+
+    def is_wide(self, term: Expr) -> bool:
+        return term in self.wide or term in self.roomy
 
     # --- rounding errors ------------------------------------------------------------------------
 
@@ -223,6 +262,18 @@ class _Widener:
         if isinstance(number, Fraction) and number >= 1:
             return False
         return self.computed(term) and (base.overflows or base.underflows)
+
+
+def _adds(term: Expr) -> bool:
+    """Whether terms are added up, which can be too large where their sum or mean is not."""
+    if isinstance(term, Reduce):
+        return term.op in ("sum", "mean") and term.kind == REAL
+    return isinstance(term, Apply) and term.op in ("add", "sub") and term.kind == REAL
+
+
+def _is_plain(term: Expr) -> bool:
+    """Whether a term costs hardly more in double precision."""
+    return isinstance(term, Select) or (isinstance(term, Apply | Reduce) and term.op in PLAIN)
 
 
 def _has_factor(product: Expr, factor: Expr) -> bool:

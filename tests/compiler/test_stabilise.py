@@ -58,13 +58,48 @@ def wide_ops(text: str) -> set[str]:
     return {t.op for t in terms if isinstance(t, Apply | Reduce)}
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["mean((y - x)^2)", "mean(abs(y - x))", "mean(softplus(x) - x * y)", "mean(w * abs(y))",
-     "mean(max(0, 1 - y * x))"],
-)  # fmt: skip
+PLAIN = ("mean((y - x)^2)", "mean(abs(y - x))", "mean(softplus(x) - x * y)", "mean(w * abs(y))",
+         "mean(max(0, 1 - y * x))", "mean(sum(x * y))")  # fmt: skip
+
+
+@pytest.mark.parametrize("text", PLAIN)
 def test_plain_losses_stay_in_the_dtype_of_their_data(text: str) -> None:
-    assert wide_ops(text) == set()
+    used = [n for n in "wxy" if n in text.replace("max", "")]
+    bounds = "\n".join(f"    {n} in [-1e15, 1e15]" for n in used)
+    assert wide_ops(f"{text}\nwhere\n{bounds}") == set()
+
+
+def test_differences_have_room_at_the_largest_floats_and_their_parts_do_not_need_it() -> None:
+    assert wide_ops("mean(abs(y - x))") == {"mean", "abs", "sub"}
+    assert wide_ops("mean(softplus(y) - log1p(abs(x)))") == {"mean", "sub"}
+    assert wide_ops("mean(x)") == set()
+
+
+def test_a_matrix_product_is_wide_only_where_it_can_be_too_large() -> None:
+    text = "loss f(u[i, d], v[j, d]) = mean[i, j](abs(sum[d](u * v)))"
+    assert wide_ops(text) >= {"sum", "mul"}
+    assert wide_ops(f"{text}\nwhere u, v in [-1e15, 1e15]") == set()
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_a_mean_of_numbers_that_are_too_large_may_not_be(jit: bool) -> None:
+    f32 = np.float32
+    most = np.finfo(f32).max
+    x, y = f32([most, 0, 0]), f32([-most, 1, 1])
+    assert float(lossc.compile("mean(abs(y - x))", jit=jit)(x=x, y=y)) == f32(most * (2 / 3))
+    far = lossc.compile("loss f(x[i, k], y[i, k]) = mean[i](norm[k](x - y))", jit=jit)
+    assert float(far(f32([[most], [0]]), f32([[-most], [0]]))) == most
+    three = lossc.compile("def f(x, y) = x + x - y", jit=jit)
+    assert float(three(x=f32(most), y=f32(most))) == most
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_what_is_chosen_among_wide_terms_is_equal_to_one_of_them(jit: bool) -> None:
+    text = "loss f(x[i], y[k]) = max(mean[k](min[i](d)), mean[i](min[k](d)))"
+    loss = lossc.compile(f"{text}\nwhere d = hypot(x - y, 1)", jit=jit)
+    x, y = np.float32([0.3, -1.7, 2.2]), np.float32([0.1, 0.9, -0.4])
+    slopes = loss.value_and_grad(x, y)[1]
+    assert all(np.any(np.asarray(s) != 0) for s in slopes.values())
 
 
 @pytest.mark.parametrize(
