@@ -23,7 +23,7 @@ from ..ir import (
     postorder,
     with_parts,
 )
-from .enclose import Box, enclose
+from .enclose import Enclosed
 from .goal import Goal
 from .interval import ANY, INF, NONNEGATIVE, Interval
 from .scalars import scalar
@@ -32,7 +32,7 @@ from .tidy import build, negated, tidied
 
 def abstracted(goal: Goal) -> Goal | None:
     """A goal about scalars that implies one about axes; None where conditions stand in the way."""
-    maker = _Maker(goal.box)
+    maker = _Maker(Enclosed(goal.box))
     term = maker.term(goal.term)
     return None if term is None else Goal(term, maker.intervals, (), goal.strict)
 
@@ -41,7 +41,7 @@ def abstracted(goal: Goal) -> Goal | None:
 class _Maker:
     """Replaces what has indices by scalars."""
 
-    box: Box
+    known: Enclosed
     intervals: dict[str, Interval] = field(default_factory=dict)
     names: dict[Expr, str] = field(default_factory=dict)
 
@@ -61,7 +61,9 @@ class _Maker:
             case Apply():
                 return self.rebuilt(term) if not _has_axes(term) else None
             case Access(slots=()):
-                self.intervals.setdefault(term.tensor.name, self.box.get(term.tensor.name, ANY))
+                self.intervals.setdefault(
+                    term.tensor.name, self.known.box.get(term.tensor.name, ANY)
+                )
                 return term
             case Access() | Reduce() | Along() | Size() | Position():
                 return self.opaque(term)
@@ -78,7 +80,7 @@ class _Maker:
         if term not in self.names:
             name = f"<{len(self.names)}>"
             self.names[term] = name
-            interval = enclose(term, self.box)
+            interval: Interval = self.known[term]
             if at_most is not None:
                 interval = interval.meet(at_most._replace(high=INF, high_open=True))
             self.intervals[name] = interval

@@ -7,6 +7,7 @@ from itertools import product
 
 from ..ir import Access, Expr
 from .enclose import Box
+from .goal import variables
 from .interval import ANY, Interval, around, join_all
 from .normal import Normaliser, Polynomial, TooLarge
 
@@ -15,12 +16,14 @@ MOST = 6  # variables
 
 def corner_hull(term: Expr, box: Box) -> Interval:
     """An interval around a term; the exact one if it is linear in each of a few variables."""
+    if len(variables(term)) > MOST:
+        return ANY
     try:
         ratio = Normaliser().ratio(term)
     except TooLarge:
         return ANY
     names = _variables(ratio.top)
-    if names is None or set(ratio.bottom) != {()} or len(names) > MOST:
+    if names is None or set(ratio.bottom) != {()}:
         return ANY
     spans = [box.get(n) for n in names]
     if any(s is None or not s.is_bounded for s in spans):

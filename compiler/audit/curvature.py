@@ -15,7 +15,7 @@ from lossc.dsl.primitives import PRIMITIVES
 
 from ..ir import Access, Along, Apply, Const, Expr, Reduce, Select, postorder
 from .corners import corner_hull
-from .enclose import Box, Known, Tape
+from .enclose import Box, Enclosed
 from .interval import ANY, Interval
 from .tidy import value_of
 
@@ -56,10 +56,9 @@ class Shapes:
 
     def __init__(self, term: Expr, subjects: frozenset[str], box: Box) -> None:
         self.subjects, self.box = subjects, box
-        order = postorder(term)
-        self.known: dict[Expr, Known] = dict(zip(order, Tape(*order).run(box), strict=True))
+        self.known = Enclosed(box)
         self.shapes: dict[Expr, Shape] = {}
-        for part in order:
+        for part in postorder(term):
             self.shapes[part] = self.shape(part)
 
     def interval(self, term: Expr) -> Interval:

@@ -68,6 +68,23 @@ def enclose(term: Expr, box: Box) -> Interval:
     return found
 
 
+class Enclosed:
+    """The enclosures of many terms over one box. Shared parts are evaluated once."""
+
+    def __init__(self, box: Box) -> None:
+        self.box = box
+        self.place: dict[Expr, int] = {}
+        self.known: list[Known] = []
+
+    def __getitem__(self, term: Expr) -> Known:
+        for t in () if term in self.place else postorder(term):
+            if t not in self.place:
+                step = _step(t, [self.place[p] for p in t.parts])
+                self.place[t] = len(self.known)
+                self.known.append(step(self.known, self.box))
+        return self.known[self.place[term]]
+
+
 def truth(condition: Expr, box: Box) -> Truth:
     """Whether a condition holds everywhere in a box, nowhere, or neither is known."""
     found: Truth = Tape(condition).run(box)[0]

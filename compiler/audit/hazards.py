@@ -52,6 +52,7 @@ NAN, INFINITE, GRADIENT, FLAT = "nan", "infinite", "gradient", "flat"
 CASES, PIECES, TRIES, PLACES, CORNERS = 8, 24, 12, 8, 40
 SHARE = 0.4  # of the time that is left, for one search
 Env = dict[Index, int]
+Test = Callable[[Machine, Apply, Env], bool]
 Trouble = Callable[[Frame, Mapping[str, Any]], "Culprit | None"]
 
 
@@ -293,7 +294,8 @@ def _of_gradient(context: Context, places: Places, name: str, derived: Program) 
                 slope = machine.run(derived.value, at)
                 if mp.isfinite(slope) or not mp.isfinite(machine.run(value, {})):
                     return None
-                return Culprit(_steep(machine, value, {}) or value, slope)
+                at_fault = (_innermost(machine, value, {}, f) for f in (_is_infinite, _is_steep))
+                return Culprit(next(filter(None, at_fault), value), slope)
 
             try:
                 term = case.of(frame.write(derived.value, env))
@@ -305,19 +307,22 @@ def _of_gradient(context: Context, places: Places, name: str, derived: Program) 
                 yield Hazard(GRADIENT, what, span, _witness(context, frame, case, point, value))
 
 
-def _steep(machine: Machine, term: Expr, env: Env) -> Expr | None:
-    """A part with an infinite slope, at a point where its value is finite."""
+def _innermost(machine: Machine, term: Expr, env: Env, is_it: Test) -> Expr | None:
+    """The innermost part of which something is so, of those that a value rests on."""
     for part, inner in _evaluated(machine, term, env):
-        found = None if part.kind == BOOL else _steep(machine, part, inner)
+        found = None if part.kind == BOOL else _innermost(machine, part, inner, is_it)
         if found is not None:
             return found
-    if isinstance(term, Apply) and _is_steep(term.op, [machine.run(a, env) for a in term.args]):
-        return term
-    return None
+    return term if isinstance(term, Apply) and is_it(machine, term, env) else None
 
 
-def _is_steep(op: str, x: list[Any]) -> bool:
-    match op:
+def _is_infinite(machine: Machine, term: Apply, env: Env) -> bool:
+    return not mp.isfinite(machine.run(term, env))
+
+
+def _is_steep(machine: Machine, term: Apply, env: Env) -> bool:
+    x = [machine.run(a, env) for a in term.args]
+    match term.op:
         case "sqrt" | "cbrt":
             return bool(x[0] == 0)
         case "pow":

@@ -50,14 +50,7 @@ def _constant(value: object) -> float:
 def _function(op: str) -> Callable[..., Any]:
     if op in _NUMPY:
         return _NUMPY[op]
-
-    def slow(*args: float) -> float:
-        try:
-            return float(NEAREST.apply(op, [mp.mpf(float(a)) for a in args]))
-        except (TypeError, ValueError, OverflowError):
-            return math.nan
-
-    return lambda *args: np.asarray(np.frompyfunc(slow, len(args), 1)(*args), dtype=float)
+    return _scalar(lambda *args: NEAREST.apply(op, [mp.mpf(float(a)) for a in args]))
 
 
 def _sigmoid(x: Array) -> Any:
@@ -72,8 +65,25 @@ def _xlogy(x: Array, y: Array) -> Any:
     return np.where(x == 0, 0.0, x * np.log(y))
 
 
-_ERF = np.frompyfunc(math.erf, 1, 1)
-_ERFC = np.frompyfunc(math.erfc, 1, 1)
+def _scalar(f: Callable[..., float]) -> Callable[..., Array]:
+    """A function of floats as one of arrays; NaN where it has no value."""
+
+    def safe(*args: float) -> float:
+        try:
+            return float(f(*map(float, args)))
+        except (TypeError, ValueError, ArithmeticError):
+            return math.nan
+
+    return lambda *args: np.asarray(np.frompyfunc(safe, len(args), 1)(*args), dtype=float)
+
+
+def _lgamma(x: float) -> float:
+    return math.lgamma(x) if x else math.inf
+
+
+def _ndtr(x: float) -> float:
+    return math.erfc(-x / math.sqrt(2)) / 2
+
 
 _NUMPY: Mapping[str, Callable[..., Any]] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.true_divide, "pow": _power,
@@ -86,7 +96,6 @@ _NUMPY: Mapping[str, Callable[..., Any]] = {
     "sigmoid": _sigmoid, "softplus": lambda x: np.logaddexp(0, x), "logaddexp": np.logaddexp,
     "hypot": np.hypot, "min": np.minimum, "max": np.maximum, "floor": np.floor, "ceil": np.ceil,
     "round": np.round, "xlogy": _xlogy, "indicator": lambda c: np.asarray(c, dtype=float),
-    "erf": lambda x: np.asarray(_ERF(x), dtype=float),
-    "erfc": lambda x: np.asarray(_ERFC(x), dtype=float),
-    "ndtr": lambda x: np.asarray(_ERFC(-np.asarray(x) / math.sqrt(2)), dtype=float) / 2,
+    "erf": _scalar(math.erf), "erfc": _scalar(math.erfc), "ndtr": _scalar(_ndtr),
+    "lgamma": _scalar(_lgamma),
 }  # fmt: skip

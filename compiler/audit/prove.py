@@ -27,7 +27,7 @@ from .abstraction import abstracted
 from .boxes import by_boxes
 from .curvature import Shapes
 from .derivative import derivative
-from .enclose import enclose
+from .enclose import Enclosed, enclose
 from .goal import (
     Budget,
     Goal,
@@ -244,6 +244,7 @@ class Prover:
         if goal.given or _switches(goal.term):
             return None
         for name in sorted(variables(goal.term)):
+            self.budget.check()
             if name not in goal.box or not is_continuous(goal, name):
                 continue
             slope = normal(derivative(goal.term, name), goal.positive)
@@ -273,6 +274,7 @@ class Prover:
         if goal.given or _switches(goal.term):
             return None
         for name in sorted(variables(goal.term)):
+            self.budget.check()
             if name not in goal.box or not self.is_convex(goal, name, depth):
                 continue
             slope = derivative(goal.term, name)
@@ -543,21 +545,28 @@ SINGULAR = frozenset(("log", "logit", "atanh", "lgamma", "digamma", "trigamma", 
 
 def is_continuous(goal: Goal, name: str) -> bool:
     """Whether a term without switches has a value, and no jump, on the whole of an interval."""
-    return all(_is_defined(p, name, goal) for p in _dependent(goal.term, name))
+    known = Enclosed(goal.box)
+    return all(_is_defined(p, name, known) for p in _dependent(goal.term, name))
 
 
 def is_regular(goal: Goal, name: str, end: Fraction) -> bool:
     """Whether a term is continuous and finite at an end of an interval, too."""
-    there = Goal(goal.term, {**goal.box, name: Interval(float(end), float(end))})
+    known = Enclosed({**goal.box, name: Interval(float(end), float(end))})
     return all(
-        _is_defined(p, name, there)
-        and (p.op not in SINGULAR or _is_within(p, enclose(p.args[0], there.box)))
+        _is_defined(p, name, known) and (p.op not in SINGULAR or _is_within(p, known[p.args[0]]))
         for p in _dependent(goal.term, name)
     )
 
 
 def _dependent(term: Expr, name: str) -> Iterator[Apply]:
-    return (p for p in postorder(term) if isinstance(p, Apply) and name in variables(p))
+    """The primitives of a term that a variable reaches."""
+    reached: set[Expr] = set()
+    for part in postorder(term):
+        is_it = isinstance(part, Access) and part.tensor.name == name
+        if is_it or any(p in reached for p in part.parts):
+            reached.add(part)
+            if isinstance(part, Apply):
+                yield part
 
 
 def _is_within(part: Apply, interval: Interval) -> bool:
@@ -568,9 +577,9 @@ def _is_within(part: Apply, interval: Interval) -> bool:
     return above and (domain.high is None or interval.high < domain.high)
 
 
-def _is_defined(part: Apply, name: str, goal: Goal) -> bool:
+def _is_defined(part: Apply, name: str, known: Enclosed) -> bool:
     """Whether a primitive is defined, and continuous in the extended reals, over a box."""
-    inside = [enclose(a, goal.box) for a in part.args]
+    inside: list[Interval] = [known[a] for a in part.args]
     match part.op:
         case "div":
             return 0 not in inside[1]

@@ -36,9 +36,13 @@ HAZARDS = {
         "loss f(y, x) = mean(1 / (y - x)^2)",
         {("infinite", "1 / (y - x)^2")},
     ),
-    "a slope that is a logarithm of 0": (
+    "a logarithm of 0, but for 0 times it": (
         "loss f(y, p) = mean(xlogy(y, p))\nwhere y, p in [0, 1]",
-        {("infinite", "xlogy(y, p)"), ("gradient", "xlogy(y, p)")},
+        {("infinite", "xlogy(y, p)")},
+    ),
+    "a slope that no convention covers": (
+        "loss f(y) = mean(sqrt(y) + exp(log(y) / 3))\nwhere y in [0, 1]",
+        {("gradient", "log(y)")},
     ),
     "a negative root": (
         "loss f(y) = mean(sqrt(y))\nwhere y in [-1, 1]",
