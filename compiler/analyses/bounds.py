@@ -90,6 +90,7 @@ class Bounds:
 
 ANY = Bounds()
 NATURAL = Bounds(0)
+HOLDS, FAILS = Bounds(1, 1), Bounds(0, 0)  # of conditions
 UNIT = Bounds(0, 1)
 INCREASING: Mapping[str, Callable[[float], float]] = {
     "exp": math.exp, "expm1": math.expm1, "log": math.log, "log1p": math.log1p,
@@ -153,8 +154,15 @@ class Inference:
             self.branches[key] = Inference(self.domains, facts)
         return self.branches[key]
 
+    def hold(self, condition: Expr) -> bool:
+        """Whether a condition is one of those that are assumed."""
+        if isinstance(condition, Apply) and condition.op == "and":
+            return all(map(self.hold, condition.args))
+        return self.assumed.get(condition) == HOLDS
+
     def facts(self, condition: Expr, holds: bool) -> Iterator[tuple[Expr, Bounds]]:
-        """What a condition says of the terms in it."""
+        """What a condition says of the terms in it, and that it holds: of the condition, 1."""
+        yield condition, HOLDS if holds else FAILS
         if not isinstance(condition, Apply):
             return
         if condition.op == "not":
@@ -327,7 +335,7 @@ class Inference:
     def scan(self, term: Along) -> Bounds:
         body = self.of(term.body)
         match term.op:
-            case "sort":
+            case "sort" | "table":
                 return body
             case "cumsum" if body.nonnegative:
                 return Bounds(0, math.inf, body.positive and term.filter is None)

@@ -13,9 +13,15 @@ def is_instance(part: Reduce, term: Expr) -> bool:
 
     True only where every index runs over the whole of an axis and no filter leaves a place out.
     """
-    if part.filter is not None:
-        return False
-    return bool(_matched(part.body, term, frozenset(part.indices), {}))
+    return part.filter is None and bool(places_of(part, term))
+
+
+def places_of(part: Reduce, term: Expr) -> Places | None:
+    """The places of a reduction's indices at which its body is a term; None if there are none.
+
+    Every index runs over the whole of an axis, or over all that stands in its place.
+    """
+    return _matched(part.body, term, frozenset(part.indices), {})
 
 
 def _matched(pattern: Expr, term: Expr, indices: frozenset[Bound], found: Places) -> Places | None:
@@ -40,6 +46,7 @@ def _matched_parts(
     for k, (p, o) in enumerate(zip(pattern.parts, parts, strict=True)):
         if isinstance(p, Position) and isinstance(p.index, Bound) and p.index in indices:
             whole = isinstance(pattern, Access) and _covers(p.index, pattern.tensor.axes[k])
+            whole = whole or (isinstance(o, Position) and _span_of(o.index) == p.index.range)
             if not whole or o.kind != INT or found.get(p.index, o) != o:
                 return None
             found = {**found, p.index: o}
@@ -49,6 +56,12 @@ def _matched_parts(
             return None
         found = inner
     return found
+
+
+def _span_of(index: Index) -> Range | None:
+    if isinstance(index, Bound):
+        return index.range
+    return None if index.axis is None else Range.of(index.axis)
 
 
 def _covers(index: Index, axis: Axis) -> bool:
@@ -62,6 +75,7 @@ def _same_head(a: Expr, b: Expr) -> bool:
             return a.tensor == b.tensor and not a.padded and not b.padded
         case Apply(), Apply():
             return a.op == b.op and len(a.args) == len(b.args)
-        case Reduce(filter=None), Reduce(filter=None):
-            return a.op == b.op and a.indices == b.indices
+        case Reduce(), Reduce():
+            same = a.op == b.op and a.indices == b.indices
+            return same and (a.filter is None) == (b.filter is None)
     return False

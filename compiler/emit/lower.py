@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 from ..analyses.instances import is_instance
-from ..fold import apply
-from ..ir import Apply, Const, Expr, Reduce, Select
+from ..fold import apply, conjunction, select
+from ..ir import Apply, Bound, Const, Expr, Index, Position, Reduce, Select, substitute
 
 ZERO, ONE = Const(Fraction(0)), Const(Fraction(1))
 
@@ -16,17 +17,67 @@ def lowered(term: Expr) -> Expr | None:
 
     `logsumexp(x)` is `log(total) + top` and `exp(x - logsumexp(x))`, which is softmax, is
     `exp(x - top) / total`; `total` is the sum of all `exp(x - top)`, and `top` the largest `x`.
+    The exponentials that are 1 are added up for themselves: where the others are small, the
+    logarithm is as small as they are.
     """
     match term:
         case Reduce(op="logsumexp", filter=None):
-            top, total = _top(term), _total(term)
-            empty = apply("eq", (total, ZERO))
-            log = apply("log", (Select(empty, ONE, total),))
+            top, (ones, rest) = _top(term), _sums(term)
+            empty = apply("eq", (_total(term), ZERO))
+            beyond_one = apply("add", (rest, apply("sub", (ones, ONE))))
+            log = apply("log1p", (Select(empty, ZERO, beyond_one),))
             return Select(empty, apply("neg", (Const("inf"),)), apply("add", (log, top)))
         case Apply(op="exp", args=(Apply(op="sub", args=(x, Reduce(op="logsumexp") as whole)),)):
             if is_instance(whole, x):
                 return apply("div", (_exponential(x, whole), _total(whole)))
+        case Reduce(op="sum", filter=Expr()):
+            return _others(term)
     return None
+
+
+def _others(term: Reduce) -> Expr | None:
+    """A sum over all places but one, of arrays over either; None if it is another sum.
+
+    It is the sum less what is left out where that is not the largest, and else the sum of the
+    others, which lose no digits.
+    """
+    conditions = _conditions(term.filter)
+    for k, condition in enumerate(conditions):
+        places = dict(_left_out(condition, frozenset(term.indices)))
+        same = term.body.free & frozenset[Index]().union(*(p.free for p in places.values()))
+        if places.keys() == set(term.indices) and not same:
+            chosen = conjunction((*conditions[:k], *conditions[k + 1 :]))
+            return _sum_but_one(term, select(chosen, term.body, ZERO), places)
+    return None
+
+
+def _sum_but_one(term: Reduce, body: Expr, places: Mapping[Bound, Expr]) -> Expr:
+    """A sum without the term at one of its places."""
+    size = apply("abs", (body,))
+    is_top = apply("eq", (size, Reduce("max", term.indices, size)))
+    tops = Reduce("sum", term.indices, Select(is_top, body, ZERO))
+    rest = Reduce("sum", term.indices, Select(is_top, ZERO, body))
+    out = substitute(body, places)
+    of_top = apply("add", (rest, apply("sub", (tops, out))))
+    of_rest = apply("sub", (apply("add", (rest, tops)), out))
+    return Select(substitute(is_top, places), of_top, of_rest)
+
+
+def _conditions(filter: Expr | None) -> tuple[Expr, ...]:
+    """The conditions of a filter that all hold."""
+    if isinstance(filter, Apply) and filter.op == "and":
+        return tuple(c for part in filter.args for c in _conditions(part))
+    return () if filter is None else (filter,)
+
+
+def _left_out(condition: Expr, indices: frozenset[Bound]) -> Iterator[tuple[Bound, Expr]]:
+    """The indices that a condition tells apart from a place, with the place."""
+    match condition:
+        case Apply(op="or", args=(a, b)):
+            yield from (*_left_out(a, indices), *_left_out(b, indices))
+        case Apply(op="ne", args=(Position(index=Bound() as index), place)) if index in indices:
+            if not place.free & indices:
+                yield index, place
 
 
 def _top(whole: Reduce) -> Expr:
@@ -36,11 +87,20 @@ def _top(whole: Reduce) -> Expr:
 
 
 def _total(whole: Reduce) -> Expr:
-    """The sum of the exponentials, each of them at most 1.
+    """The sum of the exponentials, each of them at most 1."""
+    return apply("add", _sums(whole))
 
-    Its indices keep their levels: the next ones may be those of reductions around it.
+
+def _sums(whole: Reduce) -> tuple[Expr, Expr]:
+    """The sum of the exponentials that are 1, and the sum of the others.
+
+    Their indices keep their levels: the next ones may be those of reductions around it.
     """
-    return Reduce("sum", whole.indices, _exponential(whole.body, whole))
+    part = _exponential(whole.body, whole)
+    is_one = apply("eq", (part, ONE))
+    bodies = (Select(is_one, part, ZERO), Select(is_one, ZERO, part))
+    ones, rest = (Reduce("sum", whole.indices, body) for body in bodies)
+    return ones, rest
 
 
 def _exponential(x: Expr, whole: Reduce) -> Expr:

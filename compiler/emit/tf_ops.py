@@ -433,9 +433,12 @@ def _logsumexp(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Te
     x = _masked(x, mask, -math.inf)
     top = tf.stop_gradient(tf.reduce_max(x, dims, keepdims=True))
     top = tf.where(tf.math.is_finite(top), top, tf.zeros([], x.dtype))
-    parts = total(tf.exp(x - top), dims)
-    empty = tf.equal(parts, 0)
-    value = tf.math.log(tf.where(empty, tf.ones([], x.dtype), parts))
+    parts = tf.exp(x - top)
+    one, zero = tf.ones([], x.dtype), tf.zeros([], x.dtype)
+    ones = total(tf.where(parts == one, parts, zero), dims)
+    rest = total(tf.where(parts == one, zero, parts), dims)
+    empty = tf.equal(ones + rest, 0)
+    value = tf.math.log1p(tf.where(empty, zero, rest + (ones - one)))
     return tf.where(empty, tf.constant(-math.inf, x.dtype), value + tf.squeeze(top, dims))
 
 

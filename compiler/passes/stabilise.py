@@ -7,7 +7,7 @@ domains.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -16,8 +16,9 @@ from ..fold import select
 from ..ir import REAL, Access, Apply, Const, Expr, Program, Reduce, Select, with_parts
 from ..rules.build import build, holds
 from ..rules.cancel import without_cancelling
-from ..rules.match import find
+from ..rules.match import common_factors, find
 from ..rules.patterns import Call, Over, Power, Product, Ready, Sum, ready
+from ..rules.softmax import common_term_out, shares_apart, whole_softmax
 from ..rules.table import RULES
 from ..rules.views import gathered
 
@@ -25,6 +26,14 @@ from ..rules.views import gathered
 SPLIT = frozenset(("log", "log1p", "exp", "expm1", "pow", "sqrt", "sub", "add"))
 SUMS = frozenset(("add", "sub"))
 LIKE_TERMS = "like terms"
+SHARES = "softmax less its part"
+Rewrite = Callable[[Expr, Inference], Expr]
+# Rewrites that are no patterns, by the heads of the terms that they are for.
+BY_HEAD: Mapping[str, tuple[tuple[str, Rewrite], ...]] = {
+    **dict.fromkeys(("add", "sub"), ((LIKE_TERMS, without_cancelling), (SHARES, shares_apart))),
+    "sum": (("sum of a softmax", whole_softmax),),
+    "logsumexp": (("common term of logsumexp", common_term_out),),
+}
 # No chain of rules is longer; a longer one would be a circle in the table.
 MOST = 40
 
@@ -99,15 +108,20 @@ class _Stabiliser:
             return term
         if isinstance(term, Apply) and term.op in SPLIT and self.splits(term):
             return self.split(term, facts)
-        if isinstance(term, Apply) and term.op in SUMS:
-            left = without_cancelling(term)
+        for name, rewrite in BY_HEAD.get(_head(term), ()):
+            left = rewrite(term, facts)
             if left != term:
-                return self.again(LIKE_TERMS, term, left, facts)
-        for rule in _table().get(_head(term), ()):
-            for hit in find(rule.pattern, term):
-                if all(holds(g, hit.match, facts) for g in rule.given):
-                    after = hit.around(build(rule.result, hit.match))
-                    return self.again(rule.rule.name, term, after, facts)
+                return self.again(name, term, left, facts)
+        return self.by_table(term, facts)
+
+    def by_table(self, term: Expr, facts: Inference) -> Expr:
+        """A term by the first rule of the table that applies, to it or to two terms of a sum."""
+        for part, around in (_alone(term), *common_factors(term)):
+            for rule in _table().get(_head(part), ()):
+                for hit in find(rule.pattern, part):
+                    if all(holds(g, hit.match, facts) for g in rule.given):
+                        after = around(hit.around(build(rule.result, hit.match)))
+                        return self.again(rule.rule.name, term, after, facts)
         return term
 
     def splits(self, term: Apply) -> bool:
@@ -133,6 +147,10 @@ class _Stabiliser:
         stable = self.visit(after, facts)
         self.depth -= 1
         return stable
+
+
+def _alone(term: Expr) -> tuple[Expr, Callable[[Expr], Expr]]:
+    return term, lambda result: result
 
 
 @cache

@@ -28,7 +28,7 @@ MOST_POWER = 3
 SUMS = ("add", "sub")
 
 
-def without_cancelling(term: Expr) -> Expr:
+def without_cancelling(term: Expr, _: object = None) -> Expr:
     """A sum without the terms that cancel each other; the term itself if there are none."""
     terms = terms_of(term)
     if not 2 <= len(terms) <= LARGEST:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import permutations
+from itertools import combinations, permutations
 from math import isqrt
 
 from ..ir import Apply, Bound, Const, Expr, Reduce
@@ -15,6 +15,8 @@ from .views import Factors, Terms, beside, factors_of, product, raised, terms_of
 
 COMMUTATIVE = frozenset(("max", "min", "hypot", "logaddexp"))
 UNITY = Fraction(1)
+# Of a sum of more terms, no two are looked at for common factors.
+MOST_TERMS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,44 @@ def _in_product(pattern: Product, term: Expr) -> Iterator[Hit]:
             return beside(product(number / pattern.number, rest), result)
 
         yield Hit(found, around)
+
+
+def common_factors(term: Expr) -> Iterator[tuple[Expr, Callable[[Expr], Expr]]]:
+    """Two terms of a sum without the factors that they have in common, and what goes around them.
+
+    So a pattern `1 - f(x)` is seen in `a - a * f(x)` too.
+    """
+    if not (isinstance(term, Apply) and term.op in ("add", "sub")):
+        return
+    terms = terms_of(term)
+    if len(terms) > MOST_TERMS:
+        return
+    for j, k in combinations(range(len(terms)), 2):
+        pair = [(n * m, dict(f)) for n, t in (terms[j], terms[k]) for m, f in (factors_of(t),)]
+        common = _in_common(pair[0][1], pair[1][1])
+        if not common:
+            continue
+        inner = total([(n, product(UNITY, _divided(f, common))) for n, f in pair])
+        rest = tuple(t for i, t in enumerate(terms) if i not in (j, k))
+        outside = product(UNITY, tuple(common.items()))
+
+        def around(result: Expr, rest: Terms = rest, outside: Expr = outside) -> Expr:
+            return total([*rest, (UNITY, times(outside, result))])
+
+        yield inner, around
+
+
+def _in_common(a: Mapping[Expr, Fraction], b: Mapping[Expr, Fraction]) -> dict[Expr, Fraction]:
+    """The powers that two products have in common."""
+    least = {t: min(p, b[t], key=abs) for t, p in a.items() if t in b and p * b[t] > 0}
+    return {t: p for t, p in least.items() if t != ONE}
+
+
+def _divided(
+    factors: Mapping[Expr, Fraction], by: Mapping[Expr, Fraction]
+) -> list[tuple[Expr, Fraction]]:
+    left = {t: p - by.get(t, Fraction(0)) for t, p in factors.items()}
+    return [(t, p) for t, p in left.items() if p]
 
 
 def matches(pattern: Pattern, term: Expr, sofar: Match) -> Iterator[Match]:

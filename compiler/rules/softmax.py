@@ -1,0 +1,279 @@
+"""Sums in which a softmax is less its own part: they by what is left of it.
+
+The derivative of a mean of `a` with a softmax `p` as weights is
+`p[k] * (a[k] - sum[i](p[i] * a[i]))`, and that of a cross entropy is `p[k] * sum[i](a[i]) - a[k]`.
+Both are differences of equal numbers where `p[k]` is 1 but for less than its last place; what is
+left is in the other places:
+
+    p[k] * sum[i](a[i]) - a[k]           p[k] * sum[i if i != k](a[i]) - a[k] * (1 - p[k])
+    p[k] * (a[k] - sum[i](p[i] * a[i]))  p[k] * ((a[k] - b) - sum[i](p[i] * (a[i] - b)))
+    p[k] * (a + c) - a * indicator(q)    p[k] * c + a * (if q then -(1 - p[k]) else p[k])
+
+with `b` the largest `a[i]` at which `p[i]` is largest, and `1 - p[k]` as `sum[i if i != k](p[i])`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ..analyses.bounds import Inference
+from ..analyses.instances import places_of
+from ..fold import apply, conjunction, select
+from ..ir import Apply, Bound, Const, Expr, Index, Position, Range, Reduce, Select, substitute
+from ..ir import reduce as reduction
+from ..passes.simplify import ZERO, minus, plus, times
+from .views import Terms, factors_of, product, terms_of, total
+
+Monomial = frozenset[tuple[Expr, Fraction]]
+Flat = Mapping[Monomial, Fraction]
+UNITY = Fraction(1)
+SUMS = ("add", "sub")
+# Sums are multiplied out to so many terms at most, and those of more terms are left as they are.
+LARGEST = 40
+
+
+@dataclass(frozen=True)
+class Share:
+    """A softmax `exp(x - logsumexp(x))` at a place of the indices that the whole runs over."""
+
+    term: Expr
+    whole: Reduce
+    places: Mapping[Bound, Expr]
+
+    @property
+    def part(self) -> Expr:
+        """The softmax over the indices of the whole."""
+        return apply("exp", (apply("sub", (self.whole.body, self.whole)),))
+
+    def at(self, term: Expr) -> Expr:
+        """A term over the indices of the whole, at the place."""
+        return substitute(term, self.places)
+
+    def is_in(self, facts: Inference) -> bool:
+        """Whether the place is known to be one of those that the whole runs over."""
+        chosen = self.whole.filter
+        return chosen is None or facts.hold(self.at(chosen))
+
+    def over(self, op: str, body: Expr, condition: Expr | None = None) -> Expr:
+        """A reduction over the places of the whole, or those of them where a condition holds."""
+        chosen = conjunction(c for c in (self.whole.filter, condition) if c is not None)
+        ranges: dict[Index, Range] = {b: b.range for b in self.whole.indices}
+        return reduction(op, ranges, body, None if chosen == Const(True) else chosen)
+
+    def others(self, body: Expr) -> Expr:
+        """The sum of a term over all places but this one."""
+        apart: Expr = Const(False)
+        for index, place in self.places.items():
+            apart = apply("or", (apart, apply("ne", (Position(index), place))))
+        return self.over("sum", body, apart)
+
+    def body(self, term: Expr) -> Expr | None:
+        """What a sum over the same places adds up, over the indices of the whole."""
+        if not (isinstance(term, Reduce) and term.op == "sum"):
+            return None
+        names = {b: Position(own) for b in term.indices for own in self.whole.indices
+                 if b.range == own.range}  # fmt: skip
+        if not len(set(names.values())) == len(term.indices) == len(self.whole.indices):
+            return None
+        filter = None if term.filter is None else substitute(term.filter, names)
+        return substitute(term.body, names) if filter == self.whole.filter else None
+
+    def less_label(self, body: Expr) -> Expr:
+        """`p[k] * sum[i](a[i]) - a[k]`; a factor that is the same everywhere stands in front."""
+        number, factors = factors_of(body)
+        bound = frozenset(self.whole.indices)
+        own = product(UNITY, [f for f in factors if f[0].free & bound])
+        common = product(number, [f for f in factors if not f[0].free & bound])
+        kept = times(self.term, self.others(own))
+        return times(common, plus(kept, minus(times(self.at(own), self.others(self.part)))))
+
+    def less_mean(self, body: Expr) -> Expr:
+        """`p[k] * (sum[i](p[i] * a[i]) - a[k])`."""
+        x = self.whole.body
+        highest = apply("eq", (x, self.over("max", x)))
+        off = plus(body, minus(self.over("max", body, highest)))
+        mean = self.over("sum", times(self.part, off))
+        return times(self.term, plus(mean, minus(self.at(off))))
+
+
+def shares_apart(term: Expr, facts: Inference) -> Expr:
+    """A sum with each softmax that is less its own part by what is left; else the term itself."""
+    terms = terms_of(term)
+    if not 2 <= len(terms) <= LARGEST:
+        return term
+    for k, (number, core) in enumerate(terms):
+        rest = terms[:k] + terms[k + 1 :]
+        for share, weights in _shares(number, core):
+            if not share.is_in(facts):
+                continue
+            for left in (_less_sum(share, weights, rest), _less_indicator(share, weights, rest)):
+                if left is not None:
+                    return left
+    return term
+
+
+def _shares(number: Fraction, core: Expr) -> Iterator[tuple[Share, Terms]]:
+    """The softmaxes that are factors of a term, each with the sum that it is multiplied by."""
+    scale, factors = factors_of(_unguarded(core))
+    for k, (base, power) in enumerate(factors):
+        share = share_of(base) if power == 1 else None
+        if share is not None:
+            yield share, _opened(number * scale, factors[:k] + factors[k + 1 :])
+
+
+def share_of(term: Expr) -> Share | None:
+    """A term as a softmax, if it is one."""
+    match term:
+        case Apply(op="exp", args=(Apply(op="sub", args=(x, Reduce(op="logsumexp") as whole)),)):
+            places = places_of(whole, x)
+            if places is not None and len(places) == len(whole.indices):
+                return Share(term, whole, places)
+    return None
+
+
+def _unguarded(term: Expr) -> Expr:
+    """A product with a softmax without the question whether what it is multiplied by is 0."""
+    match term:
+        case Select(condition=Apply(op="ne", args=(x, zero)), then=then, other=other):
+            factors = [base for base, _ in factors_of(then)[1]]
+            if zero == other == ZERO and x in factors and any(map(share_of, factors)):
+                return then
+    return term
+
+
+def _opened(number: Fraction, factors: Iterable[tuple[Expr, Fraction]]) -> Terms:
+    """A product as a sum: multiplied out if it has one sum among its factors."""
+    factors = tuple(factors)
+    sums = [f for f in factors if f[1] == 1 and isinstance(f[0], Apply) and f[0].op in SUMS]
+    if len(sums) != 1:
+        return ((number, product(UNITY, factors)),)
+    rest = product(UNITY, [f for f in factors if f != sums[0]])
+    return tuple((number * n, times(t, rest)) for n, t in terms_of(sums[0][0]))
+
+
+def _less_sum(share: Share, weights: Terms, rest: Terms) -> Expr | None:
+    """What is left of `p[k] * sum[i](a[i]) - a[k]`, or of `p[k] * (sum[i](p[i] * a[i]) - a[k])`."""
+    for k, (number, weight) in enumerate(weights):
+        scale, factors = factors_of(weight)
+        for base, power in factors:
+            body = share.body(base) if power == 1 else None
+            if body is None:
+                continue
+            outside = product(number * scale, [f for f in factors if f[0] != base])
+            kept = _without(rest, times(outside, share.at(body)))
+            if kept is not None:
+                more = times(share.term, total(weights[:k] + weights[k + 1 :]))
+                left = times(outside, _left(share, body))
+                return total((*kept, (UNITY, more), (UNITY, left)))
+    return None
+
+
+def _left(share: Share, body: Expr) -> Expr:
+    parts = [_divided(n, dict(key), share.part) for key, n in (flat(body) or {}).items()]
+    means = [p for p in parts if p is not None]
+    if not means or len(means) < len(parts):
+        return share.less_label(body)
+    bound = frozenset(share.whole.indices)
+    varying = total([(UNITY, p) for p in means if p.free & bound])
+    return ZERO if varying == ZERO else share.less_mean(varying)
+
+
+def _divided(number: Fraction, powers: dict[Expr, Fraction], by: Expr) -> Expr | None:
+    """A product without one of its factors."""
+    return product(number, [*powers.items()]) if powers.pop(by, None) == 1 else None
+
+
+def _without(terms: Terms, part: Expr) -> Terms | None:
+    """A sum less a part of it, if its terms that are of that part are just the part."""
+    wanted = flat(part)
+    if not wanted:
+        return None
+    found = [(t, flat(times(Const(t[0]), t[1]))) for t in terms]
+    inside = [t for t, f in found if f and f.keys() <= wanted.keys()]
+    taken = flat(total(inside)) or {}
+    if {key: -n for key, n in taken.items()} != wanted:
+        return None
+    return tuple(t for t in terms if t not in inside)
+
+
+def _less_indicator(share: Share, weights: Terms, rest: Terms) -> Expr | None:
+    """What is left of `p[k] * (a + c) - a * indicator(q)`."""
+    if len(weights) < 2:
+        return None
+    for k, (number, weight) in enumerate(weights):
+        for j, (other, core) in enumerate(rest):
+            found = _indicated(core)
+            if found is None or flat(times(Const(-other), found[1])) != flat(
+                times(Const(number), weight)
+            ):
+                continue
+            ones = select(found[0], minus(share.others(share.part)), share.term)
+            more = times(share.term, total(weights[:k] + weights[k + 1 :]))
+            left = (number, times(weight, ones))
+            return total((*rest[:j], *rest[j + 1 :], (UNITY, more), left))
+    return None
+
+
+def _indicated(term: Expr) -> tuple[Expr, Expr] | None:
+    """The condition outside of which a term is 0, and the term where it holds."""
+    if isinstance(term, Select) and term.other == ZERO:
+        return term.condition, term.then
+    number, factors = factors_of(term)
+    for base, power in factors:
+        if isinstance(base, Apply) and base.op == "indicator" and power == 1:
+            return base.args[0], product(number, [f for f in factors if f[0] != base])
+    return None
+
+
+def flat(term: Expr) -> Flat | None:
+    """A sum of products multiplied out: the numbers of the products; None if it is too long."""
+    found: dict[Monomial, Fraction] = {}
+    stack = [(UNITY, term)]
+    while stack:
+        scale, part = stack.pop()
+        for number, core in terms_of(part):
+            own, factors = factors_of(_unguarded(core))
+            opened = _opened(scale * number * own, factors)
+            if len(opened) > 1:
+                stack += opened
+            else:
+                key = frozenset(factors)
+                found[key] = found.get(key, Fraction(0)) + scale * number * own
+        if len(stack) + len(found) > LARGEST:
+            return None
+    return {key: number for key, number in found.items() if number}
+
+
+def whole_softmax(term: Expr, _: Inference) -> Expr:
+    """`sum[i](c * p[i])` of a softmax over all its places, which is c; else the term itself."""
+    if not (isinstance(term, Reduce) and term.op == "sum" and term.filter is None):
+        return term
+    number, factors = factors_of(term.body)
+    shares = [(k, share_of(base)) for k, (base, power) in enumerate(factors) if power == 1]
+    everywhere = {Position(b) for b in term.indices}
+    for k, share in shares:
+        rest = product(number, factors[:k] + factors[k + 1 :])
+        alone = (
+            share is not None
+            and share.whole.filter is None
+            and not rest.free & frozenset(term.indices)
+        )
+        if share is not None and alone and set(share.places.values()) == everywhere:
+            return rest
+    return term
+
+
+def common_term_out(term: Expr, _: Inference) -> Expr:
+    """`logsumexp[i](x + c)`, of which c is the same for all i, as `logsumexp[i](x) + c`."""
+    if not (isinstance(term, Reduce) and term.op == "logsumexp"):
+        return term
+    bound = frozenset(term.indices)
+    terms = terms_of(term.body)
+    outside = [t for t in terms if not t[1].free & bound]
+    inside = [t for t in terms if t[1].free & bound]
+    if not outside or not inside:
+        return term
+    ranges: dict[Index, Range] = {b: b.range for b in term.indices}
+    return plus(reduction("logsumexp", ranges, total(inside), term.filter), total(outside))

@@ -1,0 +1,152 @@
+"""A softmax less its own part: the rewritten sums keep their values, and lose no digits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from mpmath import mp
+
+import lossc
+from lossc.compiler.emit.schedule import schedule
+from lossc.compiler.interpret import interpret
+from lossc.compiler.ir import Program
+from lossc.compiler.passes import stabilise as passes
+from lossc.compiler.passes.differentiate import differentiate, total
+from lossc.compiler.passes.stabilise import SHARES, stabilised
+
+DIGITS = 60
+LABELS = "def f(z[i], y[i], a[]) = "
+# Sums, the rewrite that is for each, and inputs for them.
+SUMS = {
+    "sum[i](y) * softmax[i](z) - y": SHARES,
+    "a * sum[i](y^2 / a) * softmax[i](z) - y^2": SHARES,
+    "softmax[i](z) * y - softmax[i](z) * sum[i](softmax[i](z) * y)": SHARES,
+    "a * softmax[i](z) * (y + a) - a * softmax[i](z) * sum[i](softmax[i](z) * (y + a))": SHARES,
+    "(1 + a * y) * softmax[i](z) - indicator(i == 1)": SHARES,
+    "(y + a) * softmax[i](z) - (if i > 0 then a else 0)": SHARES,
+    "sum[i](a * softmax[i](z)) + y": "sum of a softmax",
+    "logsumexp[i](z + a) + y": "common term of logsumexp",
+    "logsumexp[i if y > 0](z - a * y[0]) + y": "common term of logsumexp",
+    "a * y - a * y * sigmoid(z)": "complement of sigmoid",
+    "exp(z) / y - 1 / y + a": "expm1",
+}
+# Sums that are like them, and are not to be rewritten.
+KEPT = (
+    "sum[i](y) * softmax[i](z) - y^2", "sum[i](y) * softmax[i](z) + y",
+    "2 * sum[i](y) * softmax[i](z) - y", "sum[i](y) * exp(z - logsumexp[i](y)) - y",
+    "sum[i if y > 0](y) * softmax[i](z) - y", "sum[i](y) * softmax[i](z)^2 - y",
+    "softmax[i](z) - indicator(i == 1)", "sum[i if i > 0](softmax[i](z)) + y",
+    "(1 + a) * softmax[i](z) - a * indicator(i == 1) / 2",
+)  # fmt: skip
+POINTS: tuple[Mapping[str, object], ...] = (
+    {"z": (0.5, -3.25, 2.0), "y": (1.5, 0.25, -2.0), "a": 0.75},
+    {"z": (-900.0, 0.0, -0.5), "y": (3e5, 2.0, 0.125), "a": -3.0},
+    {"z": (1.0, 1.0, 1.0), "y": (1e-9, 7.0, 7.0), "a": 1e4},
+    {"z": (4.0, 4.0, -2.0), "y": (-1.0, 1.0, 0.5), "a": -0.5},
+)
+
+
+def program_of(text: str) -> tuple[Program, Program, list[str]]:
+    """A formula as written and as rewritten, and the rules that did it."""
+    head = text if text.startswith("def") else LABELS + text
+    checked = lossc.compile(head)._checked
+    stable, fired = stabilised(checked.program, checked.domains)
+    return checked.program, stable, [f.rule for f in fired]
+
+
+def values(program: Program, point: Mapping[str, object]) -> list[mp.mpf]:
+    names = {t.name for t in program.inputs}
+    found = interpret(program, {n: v for n, v in point.items() if n in names}, DIGITS)
+    return [*found] if isinstance(found, tuple) else [found]
+
+
+def agree(a: Program, b: Program) -> bool:
+    """Whether two programs have one value at all points."""
+    with mp.workdps(DIGITS):
+        return all(
+            abs(x - y) <= mp.mpf(10) ** -40 * max(1, abs(x))
+            for point in POINTS
+            for x, y in zip(values(a, point), values(b, point), strict=True)
+        )
+
+
+@pytest.mark.parametrize(("text", "rule"), SUMS.items())
+def test_a_rewrite_fires_and_keeps_value_and_gradient(text: str, rule: str) -> None:
+    before, after, fired = program_of(text)
+    assert rule in fired
+    assert agree(before, after)
+    for name in ("z", "y"):
+        assert agree(*(differentiate(total(p), name) for p in (before, after)))
+
+
+@pytest.mark.parametrize("text", KEPT)
+def test_another_sum_stays(text: str) -> None:
+    before, after, fired = program_of(text)
+    assert not {SHARES, "sum of a softmax"} & set(fired)
+    assert agree(before, after)
+
+
+def test_a_filtered_softmax_is_rewritten_only_where_it_is_known_to_take_part() -> None:
+    masked = "sum[i if y > 0](y) * exp(z - logsumexp[i if y > 0](z)) - y"
+    assert SHARES not in program_of(masked)[2]
+    before, after, fired = program_of(f"if y > 0 then {masked} else a")
+    assert SHARES in fired
+    assert agree(before, after)
+
+
+LOSSES = {
+    "soft labels": "def f(z[i], y[i]) = sum[i](y * (logsumexp[i](z) - z))",
+    "a label and a penalty": "def f(z[i]) = logsumexp[i](z) - z[1] + logsumexp[i](z)^2 / 1000",
+    "entropy": "def f(z[i]) = -sum[i](softmax[i](z) * log_softmax[i](z))",
+    "a mean": "def f(z[i], y[i]) = sum[i](softmax[i](z) * y)",
+}
+LABEL = (0.0, 1.0, 3e-25)
+SCORES = ((-1e20, 3e-20, -2e-18), (-5.0, 35.0, -1e9), (0.0, 0.0, 0.0))
+
+
+@pytest.mark.parametrize("text", LOSSES.values(), ids=LOSSES)
+def test_the_gradient_keeps_its_digits(text: str) -> None:
+    """Each in units of the largest component, beside arbitrary precision."""
+    loss = lossc.compile(text)
+    slope = differentiate(loss._checked.program, "z")
+    for z in SCORES:
+        given = {"z": np.float32(z), "y": np.float32(LABEL)}
+        inputs = [given[n] for n in loss._checked.inputs]
+        _, got = loss.value_and_grad(*inputs, wrt=("z",))
+        true = values(slope, {n: tuple(map(float, v)) for n, v in given.items()})
+        largest = max(map(abs, true))
+        for g, t in zip(np.asarray(got["z"]), true, strict=True):
+            assert abs(float(g) - t) <= largest * 2**-21
+
+
+def test_a_rewrite_that_is_wrong_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    rewrites = {"add": ((SHARES, lambda term, _: term.args[0]),)}
+    monkeypatch.setattr(passes, "BY_HEAD", rewrites)
+    before, after, _ = program_of("sum[i](y) * softmax[i](z) + y")
+    assert not agree(before, after)
+
+
+def test_a_sum_over_all_places_but_one_makes_no_array_of_pairs() -> None:
+    _, stable, _ = program_of("sum[i](y) * softmax[i](z) - y")
+    assert max(len(s.axes) for s in schedule(stable).steps) == 1
+
+
+@pytest.mark.parametrize("jit", [True, False], ids=["xla", "plain"])
+def test_a_sum_over_all_places_but_one(jit: bool) -> None:
+    text = "def f(y[i], m[i]) = sum[j if j != i and m[j] > 0](y[j])"
+    y, m = np.array([1e30, 1.0, -2.0, 1e-30, 1e30]), np.array([1.0, 1.0, 1.0, 1.0, -1.0])
+    loss = lossc.compile(text, jit=jit)
+    wanted = [sum(v for j, v in enumerate(y) if j != i and m[j] > 0) for i in range(5)]
+    assert loss(y, m).numpy() == pytest.approx(wanted, rel=1e-15)
+
+
+@pytest.mark.parametrize("jit", [True, False], ids=["xla", "plain"])
+@pytest.mark.parametrize("filter", ["", " if z < 9"])
+def test_a_small_logsumexp_keeps_its_digits(jit: bool, filter: str) -> None:
+    loss = lossc.compile(f"def f(z[i]) = logsumexp[i{filter}](z)", jit=jit)
+    z = np.float32([0.0, -42.0, -50.0])
+    with mp.workdps(DIGITS):
+        true = mp.log1p(mp.exp(-42) + mp.exp(-50))
+    assert float(loss(z)) == pytest.approx(float(true), rel=2e-6)
