@@ -76,8 +76,14 @@ class _Element:
             return len(self.near) >= SURE and all(map(mp.isnan, self.near[-SURE:]))
         if mp.isinf(a) or mp.isinf(b):
             return bool(a == b)
+        if 0 < self.size < asked.floor and not self.was_below(asked.floor):
+            return False
         scale = max(self.size, largest)
         return bool(abs(a - b) <= mp.ldexp(scale, -asked.bits)) or self.size < asked.floor
+
+    def was_below(self, floor: Value) -> bool:
+        """Whether the results were as small before: an exponential can vanish by a rounding."""
+        return len(self.near) > 1 and max(abs(self.near[-2]), abs(self.nudged[-2])) < floor
 
     @property
     def has_size(self) -> bool:

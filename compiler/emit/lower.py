@@ -1,4 +1,7 @@
-"""Terms by the work that they share: logsumexp and softmax are made of the same exponentials."""
+"""Terms as they are computed: by the work that they share, and without TensorFlow's lost digits.
+
+Logsumexp and softmax are made of the same exponentials.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,17 @@ from fractions import Fraction
 from ..analyses.instances import is_instance
 from ..fold import apply, conjunction, select
 from ..ir import Apply, Bound, Const, Expr, Index, Position, Reduce, Select, substitute
+from ..rules.views import terms_of
 
-ZERO, ONE = Const(Fraction(0)), Const(Fraction(1))
+ZERO, ONE, TWO = Const(Fraction(0)), Const(Fraction(1)), Const(Fraction(2))
+# The first derivatives of lgamma at 1, each over its factorial, and where they are enough.
+SERIES = tuple(map(Fraction, (
+    "-0.57721566490153286061", "0.82246703342411321824", "-0.40068563438653142847",
+    "0.27058080842778454788",
+)))  # fmt: skip
+NEAR_ONE = 1 << 11
+# From where down the normal density and its tail are divided by so many steps of a fraction.
+FAR_DOWN, STEPS = Fraction(6), 24
 
 
 def lowered(term: Expr) -> Expr | None:
@@ -32,7 +44,38 @@ def lowered(term: Expr) -> Expr | None:
                 return apply("div", (_exponential(x, whole), _total(whole)))
         case Reduce(op="sum", filter=Expr()):
             return _others(term)
+        case Apply(op="lgamma", args=(Apply(op="add", args=(a, b)),)) if ONE in (a, b):
+            return _lgamma_beyond_one(b if a == ONE else a)
+        case Apply(op="exp", args=(Apply(op="sub", args=(a, Apply(op="log_ndtr", args=(x,)))),)):
+            return _hazard(x) if terms_of(a) == terms_of(_half_square(x)) else None
     return None
+
+
+def _lgamma_beyond_one(x: Expr) -> Expr:
+    """`lgamma(1 + x)`, by its series where 1 + x would have too few digits of x."""
+    near = apply("lt", (apply("abs", (x,)), Const(Fraction(1, NEAR_ONE))))
+    series: Expr = ZERO
+    for number in reversed(SERIES):
+        series = apply("mul", (x, apply("add", (Const(number), series))))
+    # The sum is written the other way round, so that it is not found again.
+    beyond = apply("sub", (x, Const(Fraction(-1))))
+    return Select(near, series, apply("lgamma", (beyond,)))
+
+
+def _half_square(x: Expr) -> Expr:
+    return apply("div", (apply("neg", (apply("pow", (x, Const(Fraction(2)))),)), TWO))
+
+
+def _hazard(x: Expr) -> Expr:
+    """`exp(-x^2 / 2) / ndtr(x)`; far down by a continued fraction, for there both vanish."""
+    down = apply("max", (apply("neg", (x,)), Const(FAR_DOWN)))
+    fraction = down
+    for n in reversed(range(1, STEPS)):
+        fraction = apply("add", (down, apply("div", (Const(Fraction(n)), fraction))))
+    scaled = apply("mul", (fraction, apply("sqrt", (apply("mul", (TWO, Const("pi"))),))))
+    up = apply("max", (x, Const(-FAR_DOWN)))
+    plain = apply("div", (apply("exp", (_half_square(up),)), apply("ndtr", (up,))))
+    return Select(apply("lt", (x, Const(-FAR_DOWN))), scaled, plain)
 
 
 def _others(term: Reduce) -> Expr | None:

@@ -53,6 +53,7 @@ RULES: tuple[Rule, ...] = (
     Rule("log1p of a sum of exps", "log1p(sum[i](exp(x)))", "softplus(logsumexp[i](x))"),
     Rule("log1p of a weighted sum of exps", "log1p(sum[i](a * exp(x)))",
          "softplus(logsumexp[i](x + log(a)))", ("a > 0",)),
+    Rule("sign of a difference of logs", "sign(log(x) - log(y))", "sign(x - y)"),
     # --- the logistic family
     Rule("softplus", "log1p(exp(x))", "softplus(x)"),
     Rule("sigmoid", "1 / (1 + exp(x))", "sigmoid(-x)"),
@@ -100,6 +101,7 @@ RULES: tuple[Rule, ...] = (
     Rule("log of half erfc", "log(erfc(x) / 2)", "log_ndtr(-x * sqrt(2))"),
     Rule("difference of ndtr in the upper tail", "ndtr(x) - ndtr(y)", "ndtr(-y) - ndtr(-x)",
          when=("x > 0", "y > 0")),
+    Rule("quotient by ndtr", "exp(x) / ndtr(y)", "exp(x - log_ndtr(y))"),
     # --- reductions
     Rule("logsumexp", "log(sum[i](exp(x)))", "logsumexp[i](x)"),
     Rule("weighted logsumexp", "log(sum[i](a * exp(x)))", "logsumexp[i](x + log(a))", ("a > 0",)),

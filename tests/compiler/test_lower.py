@@ -7,6 +7,7 @@ import lossc
 from lossc.api import sound
 from lossc.compiler.emit.lower import lowered
 from lossc.compiler.emit.schedule import schedule
+from lossc.compiler.interpret import interpret
 from lossc.compiler.ir import Apply, Program, postorder
 from lossc.compiler.passes.differentiate import differentiate
 from lossc.dsl.source import Source
@@ -56,3 +57,19 @@ def test_infinite_terms(jit: bool) -> None:
     z = np.array([[-np.inf, -np.inf], [-np.inf, 2.0], [np.inf, 0.0]])
     loss = lossc.compile("def f(z[b, c]) = logsumexp[c](z)", jit=jit)
     assert loss(z).numpy().tolist() == [-np.inf, 2.0, np.inf]
+
+
+LOWERED = {
+    "lgamma(1 + x)": (1e-300, 3e-25, -1e-9, 4.8e-4, 4.9e-4, -4.9e-4, 2.5, 40.0),
+    "exp(-x^2 / 2) / ndtr(x)": (-1e40, -3e8, -40.0, -6.01, -5.99, -1.0, 0.0, 2.5, 30.0),
+}
+
+
+@pytest.mark.parametrize("text", LOWERED)
+def test_what_is_computed_otherwise_is_right_to_the_last_bits(text: str) -> None:
+    """In double precision, beside arbitrary precision."""
+    loss = lossc.compile(f"def f(x[i]) = {text}")
+    program = loss._checked.program
+    for x, got in zip(LOWERED[text], loss(np.array(LOWERED[text])).numpy(), strict=True):
+        (true,) = interpret(program, {"x": (x,)}, 400)
+        assert float(got) == pytest.approx(float(true), rel=3e-11), x
