@@ -59,7 +59,7 @@ class _Term:
 
 def separate(program: Program) -> Separated | None:
     """The loss's values for each sample, or None if it is not separable."""
-    lead = _leading(program)
+    lead = leading(program)
     if lead is None or program.axes:
         return None
     terms = _linear(program.value, None, lead)
@@ -119,7 +119,7 @@ def _is_constant(term: Expr, lead: Axis) -> bool:
     )
 
 
-def _leading(program: Program) -> Axis | None:
+def leading(program: Program) -> Axis | None:
     """The first axis of the first input that has one."""
     return next((t.axes[0] for t in program.inputs if t.axes), None)
 

@@ -14,7 +14,7 @@ from lossc.compiler.audit.report import AuditReport, audit
 from lossc.compiler.derive import real_inputs
 from lossc.compiler.gradcheck.points import lengths_of_params
 from lossc.compiler.gradcheck.sizes import smallest
-from lossc.compiler.separate import separate
+from lossc.compiler.separate import leading, separate
 from lossc.dsl.diagnostics import LosscError
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _costs(checked: Checked) -> Iterator[Cost]:
     """The cost of the value, and of value and gradient, on many samples."""
     from .commands.hlo import optimized
 
-    lead = next((t.axes[0] for t in checked.program.inputs if t.axes), None)
+    lead = leading(checked.program)
     samples = SAMPLES if separate(checked.program) is not None else JOINED_SAMPLES
     known = lengths_of_params(checked, checked.program)
     if lead is not None and lead.size is None:

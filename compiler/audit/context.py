@@ -126,7 +126,7 @@ class Context:
         if term is None:
             return None
         goal = Goal(term, self.whole_box, (), strict)
-        how = Prover(self.budget.part(0.2), any_length=True).prove(goal)
+        how = Prover(self.budget.part(0.4), any_length=True).prove(goal)
         if how is not None:
             return how
         scalars = abstracted(goal)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ..wording import plural
+
 BYTES = {
     "pred": 1, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "f16": 2, "bf16": 2, "s32": 4, "u32": 4,
     "f32": 4, "s64": 8, "u64": 8, "f64": 8,
@@ -64,8 +66,8 @@ class Cost:
     def __str__(self) -> str:
         each = max(self.samples, 1)
         return (
-            f"{self.of}: {_count(self.kernels, 'kernel')} ({_count(self.fusions, 'fusion')}), "
-            f"{_count(self.temporaries, 'temporary', 'temporaries')}"
+            f"{self.of}: {plural(self.kernels, 'kernel')} ({plural(self.fusions, 'fusion')}), "
+            f"{plural(self.temporaries, 'temporary', 'temporaries')}"
             f"{f' of {_amount(self.temporary_bytes)}' if self.temporaries else ''}; a sample takes "
             f"{self.flops / each:.3g} flops, {self.transcendentals / each:.3g} transcendentals, "
             f"{_amount(self.bytes / each)}"
@@ -220,10 +222,6 @@ def _contracted(line: _Instruction, known: Mapping[str, _Instruction]) -> int:
     if found is None or first is None or not first.shapes:
         return 1
     return math.prod(first.shapes[0][1][int(k)] for k in found[1].split(",") if k)
-
-
-def _count(n: int, noun: str, plural: str = "") -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {plural or noun + 's'}"
 
 
 def _amount(bytes: float) -> str:

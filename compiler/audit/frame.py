@@ -21,7 +21,7 @@ from ..elaborate.declare import Default, Input, Param
 from ..gradcheck.sampling import exact_array
 from ..interpret import Machine
 from ..ir import BOOL, Access, Axis, Const, Expr, Tensor
-from ..separate import separate
+from ..separate import leading, separate
 from .enclose import enclose
 from .goal import narrowed, put_all
 from .interval import ANY, INF, REALS, UNIT, Interval, around, join_all
@@ -302,7 +302,7 @@ def _is_one_hot(row: list[Value]) -> bool:
 
 def batch_axis(checked: Checked) -> Axis | None:
     """The leading axis, along which claims are about one sample; None if samples interact."""
-    lead = next((t.axes[0] for t in checked.program.inputs if t.axes), None)
+    lead = leading(checked.program)
     if lead is not None and separate(checked.program) is not None:
         return lead
     return None

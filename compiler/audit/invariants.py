@@ -37,7 +37,7 @@ from ..ir import (
     Symbol,
     postorder,
 )  # fmt: skip
-from ..separate import Separated, separate
+from ..separate import Separated, leading, separate
 from .verdict import Verdict, Witness, proved, refuted, unknown
 
 ORDER, REPETITION, PADDING = "order", "weights", "padding"
@@ -71,7 +71,7 @@ class Invariant:
 
 def invariants(checked: Checked, seconds: float = SECONDS) -> tuple[Invariant, ...]:
     """The invariants of a loss whose first axis is one of samples; none where it has no axis."""
-    lead = next((t.axes[0] for t in checked.program.inputs if t.axes), None)
+    lead = leading(checked.program)
     if lead is None or lead.size is not None or checked.program.axes:
         return ()
     run = _Run(checked, lead, Clock(seconds))

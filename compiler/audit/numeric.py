@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -18,12 +18,17 @@ Array = np.ndarray[Any, Any]
 
 def evaluate(term: Expr, values: Mapping[str, Array]) -> Array:
     """The value of a term at many points; NaN where it has none."""
+    return evaluate_all([term], values)[0]
+
+
+def evaluate_all(terms: Sequence[Expr], values: Mapping[str, Array]) -> list[Array]:
+    """The values of some terms at many points. Shared parts are evaluated once."""
     done: dict[Expr, Any] = {}
     with np.errstate(all="ignore"):
-        for t in postorder(term):
+        for t in postorder(*terms):
             done[t] = _value(t, [done[p] for p in t.parts], values)
     shape = np.broadcast_shapes(*(np.shape(v) for v in values.values()))
-    return np.broadcast_to(np.asarray(done[term], dtype=float), shape)
+    return [np.broadcast_to(np.asarray(done[t], dtype=float), shape) for t in terms]
 
 
 def _value(term: Expr, parts: list[Any], values: Mapping[str, Array]) -> Any:

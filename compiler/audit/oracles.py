@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..accuracy.report import AccuracyReport, Row
 from ..gradcheck.report import AGREES, DISAGREES, NOT_RUN, ORACLES, GradientReport
+from ..wording import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,9 @@ class Opinion:
         parts = []
         if self.agreed:
             worst = f"to {self.error:.0e}" if self.error else "exactly"
-            parts.append(f"agrees {worst} at {_points(self.agreed)}")
+            parts.append(f"agrees {worst} at {plural(self.agreed, 'point')}")
         if self.disagreed:
-            parts.append(f"disagrees at {_points(self.disagreed)}")
+            parts.append(f"disagrees at {plural(self.disagreed, 'point')}")
         if self.missing:
             reasons = ", ".join(f"{n} ({why})" for why, n in self.missing)
             parts.append(f"not run at {reasons}")
@@ -90,7 +91,3 @@ def bits(report: AccuracyReport) -> str:
     few = f" at {points} of {report.points} points" if points < report.points else ""
     above = "" if report.ok else ", above the bar"
     return f"{report.worst:.1f} bits{few}{above}"
-
-
-def _points(n: int) -> str:
-    return f"{n} point" if n == 1 else f"{n} points"

@@ -314,7 +314,7 @@ class Prover:
         if how is not None:
             return how
         scalars = abstracted(body)
-        return None if scalars is None else Prover(self.budget.part(0.3)).prove(scalars)
+        return None if scalars is None else Prover(self.budget.part(0.5)).prove(scalars)
 
     def by_quotient(self, goal: Goal, depth: int) -> str | None:
         """`a / b` has the sign of a where b is not below 0."""

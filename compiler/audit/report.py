@@ -23,6 +23,7 @@ from ..passes.differentiate import differentiate, total
 from ..passes.stabilise import stabilised
 from ..rules.table import RULES
 from ..separate import separate
+from ..wording import plural
 from .claims import SECONDS, ClaimVerdict, audit_claims
 from .context import Context
 from .cost import Cost
@@ -136,7 +137,7 @@ class AuditReport:
         counts = [f"{self.count(k)} {k}" for k in (PROVED, REFUTED, UNKNOWN) if self.count(k)]
         parts = [", ".join(counts) or "no claims"]
         if self.hazards:
-            parts.append(_count(len(self.hazards), "hazard"))
+            parts.append(plural(len(self.hazards), "hazard"))
         if self.gradient is not None:
             parts.append(agreement(self.gradient))
         if self.data is not None and not self.data.ok:
@@ -184,7 +185,7 @@ class AuditReport:
 
     def _gradient_lines(self) -> Iterator[str]:
         if self.gradient is not None:
-            points = _count(self.gradient.points, "point")
+            points = plural(self.gradient.points, "point")
             said = agreement(self.gradient).removeprefix("gradient ")
             yield f"{said} ({points}, {self.gradient.kinks} on a kink)"
             yield from (line.strip() for line in self.gradient.findings())
@@ -314,10 +315,6 @@ def _invariant(found: Invariant) -> Iterator[str]:
     yield from _verdict(found.text, found.verdict)
     if found.note:
         yield f"         {found.note}"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _verdict(text: str, v: Verdict) -> Iterator[str]:

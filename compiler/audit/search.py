@@ -22,7 +22,7 @@ from .frame import Case
 from .goal import Budget, put
 from .interval import INF, Interval
 from .normal import is_zero
-from .numeric import Array, evaluate
+from .numeric import Array, evaluate, evaluate_all
 from .tidy import number
 
 POINTS, BEST, ROUNDS = 600, 6, 7
@@ -163,8 +163,8 @@ def _around(
 
 def _score(question: Question, points: Mapping[str, Array]) -> Array:
     """How far each point is from a witness: below 0 for one, by the precision of floats."""
-    gap = np.array(evaluate(question.gap, points)) if points else _single(question)
-    scale = 1 + _magnitude(question.gap, points) if points else np.ones(1)
+    found, size = _sized(question.gap, points or {"#": np.zeros(1)})
+    gap, scale = np.array(found), 1 + size
     if question.zero:
         gap = -np.abs(gap)
     tolerance = 0.0 if question.strict else FLOAT_ERROR * scale
@@ -176,16 +176,12 @@ def _score(question: Question, points: Mapping[str, Array]) -> Array:
     return np.where(np.isnan(gap) | np.isinf(gap), np.inf, score)
 
 
-def _single(question: Question) -> Array:
-    return np.array([float(evaluate(question.gap, {"#": np.zeros(1)})[0])])
-
-
-def _magnitude(term: Expr, points: Mapping[str, Array]) -> Array:
-    """The size of the summands of a gap, which sets its rounding error."""
+def _sized(term: Expr, points: Mapping[str, Array]) -> tuple[Array, Array]:
+    """A gap, and the size of its summands, which sets its rounding error."""
     parts = [p for p in term.parts if p.kind != "bool"] or [term]
-    sizes = [np.abs(evaluate(p, points)) for p in parts]
-    found: Array = np.nan_to_num(np.max(sizes, axis=0), nan=0.0, posinf=1e300)
-    return found
+    gap, *values = evaluate_all([term, *parts], points)
+    size: Array = np.nan_to_num(np.max(np.abs(values), axis=0), nan=0.0, posinf=1e300)
+    return gap, size
 
 
 # --- certificates ---------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial, reduce
 
 from ..ir import Access, Bound, Expr, Reduce
 from .normal import SINGLE, Monomial, Normaliser, Polynomial, Ratio, TooLarge, as_term
@@ -35,37 +35,28 @@ def joined(term: Expr) -> Expr | None:
     if set(ratio.bottom) != {()}:
         return None
     found = _grouped(ratio.top)
-    if found is None or sum(map(len, found.values())) == len(found):
-        return None
-    total: Expr = ZERO
-    for (op, indices), bodies in found.items():
-        body: Expr = ZERO
-        for b in bodies:
-            body = build("add", body, b)
-        total = build("add", total, Reduce(op, indices, body) if op else body)
-    return build("div", total, number(ratio.bottom[()]))
+    return None if found is None else build("div", found, number(ratio.bottom[()]))
 
 
-def _grouped(top: Polynomial) -> Mapping[Places, list[Expr]] | None:
-    """The bodies of sums by what they run over; what is no sum is under ""."""
-    found: dict[Places, list[Expr]] = {}
+def _grouped(top: Polynomial) -> Expr | None:
+    """A polynomial with its sums over the same places as one."""
+    rest: Expr = ZERO
+    bodies: dict[Places, Expr] = {}
+    count = 0
     for monomial, c in top.items():
         factor, sums = _split(monomial)
         if factor is None or len(sums) > 1:
             return None
         scaled = build("mul", number(c), factor)
-        if not sums:
-            found.setdefault(("", ()), []).append(scaled)
-            continue
-        part = sums[0]
-        found.setdefault((part.op, part.indices), []).append(build("mul", scaled, part.body))
-    plain = found.pop(("", ()), None)
-    if plain is not None:
-        total: Expr = ZERO
-        for term in plain:
-            total = build("add", total, term)
-        found["", ()] = [total]
-    return found
+        for part in sums:
+            places, count = (part.op, part.indices), count + 1
+            body = build("mul", scaled, part.body)
+            bodies[places] = build("add", bodies.get(places, ZERO), body)
+        rest = rest if sums else build("add", rest, scaled)
+    if count == len(bodies):
+        return None
+    joint = (Reduce(op, indices, body) for (op, indices), body in bodies.items())
+    return reduce(partial(build, "add"), joint, rest)
 
 
 def _split(monomial: Monomial) -> tuple[Expr | None, list[Reduce]]:

@@ -24,7 +24,8 @@ from ..ir import (
     Symbol,
     substitute,
 )
-from .run import FAILED, Run, plural
+from ..wording import plural
+from .run import FAILED, Run
 from .scope import Scope, TensorValue, TermValue, Value
 
 

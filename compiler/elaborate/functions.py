@@ -11,9 +11,10 @@ from lossc.dsl.diagnostics import Label
 
 from ..ir import ERROR, PACK, Axis, Equal, Expr, Index, Position, Symbol, Tensor, substitute
 from ..link import Target
+from ..wording import plural
 from .access import bare
 from .definitions import where
-from .run import FAILED, Run, plural
+from .run import FAILED, Run
 from .scope import Scope, TensorValue, TermValue, Value
 
 MAX_CALL_DEPTH = 24

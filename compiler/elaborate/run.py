@@ -25,6 +25,7 @@ from ..ir import (
     Symbol,
     rebuild,
 )  # fmt: skip
+from ..wording import plural
 from .scope import Scope, Value
 
 FAILED = Const("?")
@@ -127,11 +128,6 @@ class Run:
         message = f"`{node.function}` takes {least}{plural(wanted, 'argument')}, here are {have}"
         self.fail("E0205", node.function_span or node.span, message)
         return False
-
-
-def plural(n: int, one: str, many: str | None = None) -> str:
-    """A number with its noun."""
-    return f"{n} {one if n == 1 else many or one + 's'}"
 
 
 def pending(index: Index) -> Axis:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ..wording import plural
+
 DERIVED, SYMPY, DIFFERENCES, TENSORFLOW = "derived", "sympy", "differences", "tensorflow"
 ORACLES = (SYMPY, DIFFERENCES, TENSORFLOW)
 AGREES, DISAGREES, NOT_RUN = "agrees", "disagrees", "not run"
@@ -130,7 +132,7 @@ class GradientReport:
         """One line."""
         bad = sum(not c.ok for c in self.cases) + len(self.failures) + len(self.unconfirmed)
         said = "ok" if self.ok else f"{bad} {'finding' if bad == 1 else 'findings'}"
-        counts = f"{_count(self.points, 'point')}, {self.kinks} on a kink"
+        counts = f"{plural(self.points, 'point')}, {self.kinks} on a kink"
         return f"{self.loss}: {said} ({counts}, {self.seconds:.1f} s)"
 
     def __str__(self) -> str:
@@ -159,7 +161,7 @@ class GradientReport:
         if not agreed:
             return f"{oracle} not run"
         worst = f"to {max(agreed):.0e}" if any(agreed) else "exactly"
-        return f"{oracle} {worst} at {_count(len(agreed), 'point')}"
+        return f"{oracle} {worst} at {plural(len(agreed), 'point')}"
 
     def _remarks(self) -> Iterator[str]:
         for case in self.cases:
@@ -180,7 +182,3 @@ class GradientReport:
             "failures": list(self.failures), "unconfirmed": list(self.unconfirmed),
             "cases": [c.to_json() for c in self.cases],
         }  # fmt: skip
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
