@@ -27,6 +27,8 @@ Kind = str
 REAL, INT, BOOL, NONE = "real", "int", "bool", "none"
 ERROR = "error"
 PACK = "..."
+# The function along an axis that is its body: only passes write it, to name what is made once.
+TABLE = "table"
 
 
 # --- axes, sizes, ranges, indices -------------------------------------------------------------

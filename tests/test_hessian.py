@@ -279,3 +279,16 @@ def test_programs_of_many_axes() -> None:
     assert column == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=1e-6 * np.max(column))
     assert diagonal[place] == pytest.approx(column[place], rel=1e-9)
     assert diagonal[place] > 1
+
+
+def test_nested_tapes_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "loss f(y[n], x[n]) = mean[n](exp(x * y)) * logsumexp[n](x)"
+    y, x, v = RNG.uniform(1, 2, (3, 4))
+    found = []
+    for widest in (WIDEST, 0):
+        monkeypatch.setattr("lossc.compiler.emit.hessian.WIDEST", widest)
+        loss = lossc.compile(text, jit=False)
+        found.append(np.asarray(loss.hessian_diagonal(y, x)["x"]))
+        found.append(np.asarray(loss.hessian_vector_product(y, x, vectors={"x": v})["x"]))
+    assert found[2] == pytest.approx(found[0], rel=1e-9)
+    assert found[3] == pytest.approx(found[1], rel=1e-9)

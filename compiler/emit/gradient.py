@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import tensorflow as tf
@@ -11,6 +11,7 @@ import tensorflow as tf
 from ..ir import PACK, REAL, Program
 from ..ir import Tensor as Input
 from ..passes.differentiate import SEED, differentiate, total
+from ..passes.tabulate import tabulated
 from ..pipeline import AS_WRITTEN, Numerics, prepare
 from .schedule import schedule
 from .to_tf import emit, emit_all
@@ -20,6 +21,7 @@ WIDEST = 8
 
 Tensor = Any
 Build = Callable[[Mapping[str, Tensor]], Tensor]
+Derive = Callable[[Program], Program]
 
 
 def differentiable(program: Program, numerics: Numerics = AS_WRITTEN) -> Build:
@@ -69,17 +71,15 @@ def value_and_gradients(
     """
     program = numerics.stable(program)
     whole = total(program)
-    slopes = {n: numerics.stable(differentiate(whole, n)) for n in names}
-    derived = {n: numerics.arranged(d) for n, d in slopes.items()}
-    wide = [n for n, d in derived.items() if width(d) > WIDEST]
-    rest = [n for n in names if n not in wide]
-    programs = [numerics.arranged(program), *(derived[n] for n in rest)]
+    found = {n: fitting(whole, partial(differentiate, wrt=n), numerics) for n in names}
+    derived = {n: d for n, d in found.items() if d is not None}
+    programs = [numerics.arranged(program), *derived.values()]
     build = emit_all(*programs, wide=numerics.wide(*programs))
-    taped = {n: _taped(whole, n) for n in wide}
+    taped = {n: _taped(whole, n) for n in names if n not in derived}
 
     def run(tensors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         value, *slopes = build(tensors)
-        made = {n: as_input(program, n, x, tensors) for n, x in zip(rest, slopes, strict=True)}
+        made = {n: as_input(program, n, x, tensors) for n, x in zip(derived, slopes, strict=True)}
         made |= {n: run_taped(tensors) for n, run_taped in taped.items()}
         return value, {n: made[n] for n in names}
 
@@ -88,12 +88,22 @@ def value_and_gradients(
 
 def gradient(program: Program, name: str, numerics: Numerics = AS_WRITTEN) -> Build:
     """The derivative of `sum(upstream * value)` in one tensor, in its shape and dtype."""
-    slopes = numerics.stable(differentiate(program, name, seeded=True))
-    derived = prepare(numerics.arranged(slopes))
-    if width(derived) > WIDEST:
+    derived = fitting(program, partial(differentiate, wrt=name, seeded=True), numerics, prepare)
+    if derived is None:
         return _taped(program, name)
     build = emit(derived, numerics.wide(derived))
     return lambda tensors: as_input(program, name, build(tensors), tensors)
+
+
+def fitting(
+    program: Program, derive: Derive, numerics: Numerics, finish: Derive = lambda p: p
+) -> Program | None:
+    """A stable derivative of few enough axes, by tables if need be; None if that is too many."""
+    derived = finish(numerics.arranged(numerics.stable(derive(program))))
+    if width(derived) > WIDEST:
+        stable = numerics.stable(derive(tabulated(program)))
+        derived = finish(numerics.arranged(tabulated(stable)))
+    return derived if width(derived) <= WIDEST else None
 
 
 def width(program: Program) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -10,19 +11,24 @@ import tensorflow as tf
 from ..ir import Program
 from ..passes.differentiate import total
 from ..passes.hessian import direction, hessian_diagonal, hessian_vector_products
+from ..passes.tabulate import tabulated
 from ..pipeline import AS_WRITTEN, Numerics, prepare
 from .gradient import WIDEST, as_input, width
 from .to_tf import emit, emit_all
 
 Tensor = Any
 Build = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
+Derive = Callable[[Program], Mapping[str, Program]]
 
 
 def diagonals(program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN) -> Build:
     """The second derivatives in each element of some tensors, by name, in their shapes."""
     program = numerics.stable(program)
-    derived = {n: hessian_diagonal(program, n) for n in names}
-    return _built(program, derived, numerics, _taped_diagonal)
+
+    def derive(whole: Program) -> dict[str, Program]:
+        return {n: hessian_diagonal(whole, n) for n in names}
+
+    return _built(program, names, derive, numerics, _taped_diagonal)
 
 
 def products(program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN) -> Build:
@@ -31,28 +37,39 @@ def products(program: Program, names: Sequence[str], numerics: Numerics = AS_WRI
     The parts of the vector are further tensors, named `direction(name)`.
     """
     program = numerics.stable(program)
-    derived = hessian_vector_products(program, names)
-    return _built(program, derived, numerics, lambda p, n: _taped_product(p, n, names))
+    derive = partial(hessian_vector_products, names=names)
+    return _built(program, names, derive, numerics, lambda p, n: _taped_product(p, n, names))
 
 
 def _built(
-    program: Program, derived: Mapping[str, Program], numerics: Numerics,
+    program: Program, names: Sequence[str], derive: Derive, numerics: Numerics,
     taped: Callable[[Program, str], Callable[[Mapping[str, Tensor]], Tensor]],
 ) -> Build:  # fmt: skip
-    """Programs as one function, those of too many axes by TensorFlow's own second derivative."""
-    made = {n: numerics.arranged(numerics.stable(d)) for n, d in derived.items()}
-    narrow = {n: d for n, d in made.items() if width(d) <= WIDEST}
+    """Derivatives as one function, those of too many axes by TensorFlow's own."""
+    narrow = _fitting(program, derive, numerics)
     build = emit_all(*narrow.values(), wide=numerics.wide(*narrow.values())) if narrow else None
-    rest = {n: taped(program, n) for n in derived if n not in narrow}
+    rest = {n: taped(program, n) for n in names if n not in narrow}
 
     def run(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         values = build(tensors) if build is not None else []
         pairs = zip(narrow, values, strict=True)
         found = {n: as_input(program, n, x, tensors) for n, x in pairs}
         found |= {n: run_taped(tensors) for n, run_taped in rest.items()}
-        return {n: found[n] for n in derived}
+        return {n: found[n] for n in names}
 
     return run
+
+
+def _fitting(program: Program, derive: Derive, numerics: Numerics) -> dict[str, Program]:
+    """The stable derivatives of few enough axes, by tables if need be."""
+    made = {n: numerics.arranged(numerics.stable(d)) for n, d in derive(program).items()}
+    found = {n: d for n, d in made.items() if width(d) <= WIDEST}
+    if len(found) < len(made):
+        again = derive(tabulated(program)).items()
+        rest = {n: tabulated(numerics.stable(d)) for n, d in again if n not in found}
+        made = {n: numerics.arranged(d) for n, d in rest.items()}
+        found |= {n: d for n, d in made.items() if width(d) <= WIDEST}
+    return found
 
 
 # --- programs of more axes than TensorFlow's kernels take -----------------------------------------

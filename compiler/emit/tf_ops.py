@@ -564,6 +564,12 @@ def permute(x: Tensor, places: Tensor) -> Tensor:
     return value(x)
 
 
+def table(x: Tensor, mask: Tensor | None) -> Tensor:
+    """The values as they are."""
+    del mask
+    return x
+
+
 def sort(x: Tensor, mask: Tensor | None) -> Tensor:
     """The values in ascending order; NaN beyond those kept."""
     value = permute(x, order(x, mask))

@@ -16,10 +16,11 @@ from itertools import count
 from lossc.dsl.primitives import ALONG, REDUCTIONS
 
 from ..affine import Affine, affine, as_term, extent
-from ..fold import apply, clamp, conjunction
+from ..fold import apply, conjunction
 from ..ir import (
     INT,
     REAL,
+    TABLE,
     Access,
     Along,
     Apply,
@@ -46,6 +47,7 @@ from ..ir import (
 from .finite import above_infinity, passed
 from .simplify import ONE, ZERO, chosen, minus, over, plus, times
 from .slopes import read_lazily, slope
+from .tabulate import padded
 
 SEED = "#upstream"  # no input of a formula can have this name
 
@@ -203,6 +205,8 @@ class _Backward:
                 self.add(term.other, chosen(apply("not", (c,)), adjoint, ZERO), term.free)
             case Reduce():
                 self.visit_reduce(term, adjoint)
+            case Along(op=op) if op == TABLE:
+                self.visit_table(term, adjoint)
             case Along():
                 self.visit_along(term, adjoint)
 
@@ -303,20 +307,34 @@ class _Backward:
             part = chosen(kept, part, ZERO)
         self.add(body, part, term.free | {here})
 
+    def visit_table(self, term: Along, adjoint: Expr) -> None:
+        """Through a table: to the place that is opened from all places that read it."""
+        here = self.fresh(term.index.range, term.index.name)
+        body, _ = self.opened(term.body, None, {term.index: here})
+        carried, solved = self.carried((term.at,), adjoint, (here,))
+        self.add(body, carried, (term.free | {here}) - solved.keys())
+
     # --- accesses -------------------------------------------------------------------------------
 
     def place(self, term: Access, adjoint: Expr, targets: tuple[Symbol, ...]) -> Expr:
         """An access's adjoint at each place of the tensor's own axes."""
+        carried, solved = self.carried(term.slots, adjoint, targets)
+        rest = frozenset(i for i in term.free if i not in solved and i not in self.held)
+        return self.summed(carried, rest)
+
+    def carried(
+        self, slots: tuple[Expr, ...], adjoint: Expr, targets: tuple[Symbol, ...]
+    ) -> tuple[Expr, dict[Index, Expr]]:
+        """An adjoint at the places that slots read, 0 elsewhere, and the indices solved for."""
         solved: dict[Index, Expr] = {}
         conditions: list[Expr] = []
-        for slot, target in zip(term.slots, targets, strict=True):
+        for slot, target in zip(slots, targets, strict=True):
             self.solve(substitute(slot, solved), target, targets, solved, conditions)
-        rest = frozenset(i for i in term.free if i not in solved and i not in self.held)
         partial = frozenset(i for i, e in solved.items() if not self.is_whole(i, e))
-        value = substitute(_padded(adjoint, partial), solved)
+        value = substitute(padded(adjoint, partial), solved)
         read = partial.union(*(solved[i].free for i in partial))
-        conditions = [substitute(_padded(c, read), solved) for c in conditions]
-        return self.summed(chosen(conjunction(conditions), value, ZERO), rest)
+        conditions = [substitute(padded(c, read), solved) for c in conditions]
+        return chosen(conjunction(conditions), value, ZERO), solved
 
     def solve(
         self, slot: Expr, target: Symbol, targets: tuple[Symbol, ...], solved: dict[Index, Expr],
@@ -393,18 +411,3 @@ def _tidy(term: Expr) -> Expr | None:
     """Places written small: `h` for `h - 1 + 1`."""
     form = affine(term) if isinstance(term, Apply) and term.kind == INT else None
     return as_term(form) if form is not None else None
-
-
-def _padded(term: Expr, partial: frozenset[Index]) -> Expr:
-    """A term whose accesses at some indices may be asked for places outside."""
-
-    def visit(t: Expr) -> Expr | None:
-        if not t.free & partial:
-            return t
-        if isinstance(t, Along) and t.at.free & partial:
-            kept = None if t.filter is None else _padded(t.filter, partial)
-            at = clamp(_padded(t.at, partial), t.index.range)
-            return Along(t.op, t.index, _padded(t.body, partial), at, kept)
-        return Access(t.tensor, t.slots, padded=True) if isinstance(t, Access) else None
-
-    return rebuild(term, visit) if partial else term

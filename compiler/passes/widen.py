@@ -17,7 +17,7 @@ from fractions import Fraction
 from ..analyses.bounds import Bounds, Domains, Inference
 from ..analyses.scales import LARGEST, SLACK, SMALLEST, Scale, Scales
 from ..emit.schedule import is_complement
-from ..ir import REAL, Access, Along, Apply, Const, Expr, Program, Reduce, Select, postorder
+from ..ir import REAL, TABLE, Access, Along, Apply, Const, Expr, Program, Reduce, Select, postorder
 
 # The rounding error that single precision may reach, in last places, before a term is wide.
 LIMIT = 20.0
@@ -148,7 +148,7 @@ class _Widener:
             case Reduce():
                 return self.reduction(term)
             case Along():
-                own = {"sort": 0.0, "cumsum": 1.0}.get(term.op, math.inf)
+                own = {"sort": 0.0, "cumsum": 1.0, TABLE: 0.0}.get(term.op, math.inf)
                 return own + self.errors[term.body] * self.mixing(term.body)
         return 0.5
 
