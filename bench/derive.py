@@ -1,8 +1,8 @@
 """How long it takes to derive and print the gradients of each loss, and how much they grow.
 
-Seconds are for the gradients in all real inputs, as text and as LaTeX, the best of three. An
-operation makes an array, and counts once however often that is used; of several gradients the
-largest is shown.
+Seconds are of processor time, for the gradients in all real inputs, as text and as LaTeX, the best
+of three. An operation makes an array, and counts once however often that is used; of several
+gradients the largest is shown.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ ROUNDS = 3
 
 
 def seconds(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     run()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def print_gradients(loss: Checked) -> None:

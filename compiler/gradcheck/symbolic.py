@@ -266,6 +266,8 @@ def _power(x: list[Scalar], at: list[Value]) -> Scalar:
         return sympy.Pow(base, exponent)
     if at[0] == 0 and exponent.is_Rational and exponent > 1:
         return sympy.Pow(base, exponent)
+    if base.is_zero and at[1] > 0:
+        return sympy.Integer(0)
     raise NotExpanded("a power of a number that is not positive")
 
 
