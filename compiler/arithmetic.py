@@ -361,6 +361,10 @@ class Arithmetic:
 
     # --- along an axis --------------------------------------------------------------------------
 
+    def along_table(self, places: Places, whole: range) -> Table:
+        del whole
+        return {mp.mpf(place): as_number(x) for place, x in places}
+
     def along_cumsum(self, places: Places, whole: range) -> Table:
         return _scan(places, whole, self.add, mp.mpf(0))
 

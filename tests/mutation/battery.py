@@ -16,6 +16,14 @@ Data = dict[str, list[Any]]
 REDUCTIONS = ("sum", "mean", "prod", "max", "min", "logsumexp", "var", "std", "norm", "norm1")
 SCANS = ("cumsum", "logcumsumexp", "sort")
 
+# Windows over windows, whose derivative is taken of tables.
+TABLED = (
+    "loss f(x[n]) = sum[n]((n + 1) * sum[u in -1..1](a[n+u]^2 * (u + 2)))\n"
+    "where a[n] = sum[v in 0..1](x[n+v]^2 * (v + 1))",
+    "loss f(x[n, m]) = sum[n, m]((n + 2*m + 1) * sum[u in 0..1](pad(x[n+u, m], 1) * a[n-u, m]^2))\n"
+    "where a[n, m] = exp(sum[v in -1..1](pad(x[n, m+v], 0) * (v + 2)))",
+)
+
 # Weights by place, so that no place can be taken for another.
 TEXTS = (
     # accesses: shifted, turned, repeated, strided, gathered, padded, in windows, on diagonals
@@ -52,6 +60,7 @@ TEXTS = (
     "loss f(x[n]) = sum[n](x^2) + size(n) * x[0]",
     "def f(x[n, m]) = x^2 / sum[m](x)",
     "def f(x[n], y[m]) = x * y^2",
+    *TABLED,
     # branches, ties, powers, simplex, stop_gradient
     "mean(if y > 0 then yhat^2 else if yhat < y then y * yhat else yhat - y)",
     "mean((if y > 0 then yhat else y * yhat)^2)",

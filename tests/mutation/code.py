@@ -33,7 +33,7 @@ CONSTANTS = {"ZERO": "ONE", "ONE": "ZERO"}
 # Functions that give one of their arguments, changed: dropping the call drops a part of the rule.
 BUILDERS = (
     "times", "over", "plus", "minus", "chosen", "summed", "substitute", "rebuild", "conjunction",
-    "_padded", "clamp",
+    "padded", "clamp",
 )  # fmt: skip
 
 

@@ -17,7 +17,8 @@ RULES = {
     "finite": ("passed", "vanishes", "above_infinity"),
     "differentiate": (
         "_without_clip", "add", "summed", "visit", "visit_reduce", "opened", "reduction_slope",
-        "places", "others", "visit_along", "place", "solve", "inside", "at_least",
+        "places", "others", "visit_along", "visit_table", "place", "carried", "solve", "inside",
+        "at_least",
     ),
 }  # fmt: skip
 

@@ -27,8 +27,9 @@ from lossc.compiler.gradcheck.report import Case
 from lossc.compiler.gradcheck.run import _Check, _Comparison, _scalar
 from lossc.compiler.interpret import interpret
 from lossc.compiler.ir import REAL, Program
+from lossc.compiler.passes.tabulate import tabulated
 
-from .battery import FIXED, losses, primitives
+from .battery import FIXED, TABLED, losses, primitives
 from .mutant import Mutant
 
 SECONDS = 30.0  # for one loss; a rule that does not end is caught
@@ -99,7 +100,8 @@ def compiled(text: str) -> lossc.Loss:
 def _derive(key: Key) -> Program:
     """A derivative by the rules in place."""
     with mp.workdps(DIGITS):
-        return derived.derive(_scalar(compiled(key[0])._checked.program), key[1])
+        program = _scalar(compiled(key[0])._checked.program)
+        return derived.derive(tabulated(program) if key[0] in TABLED else program, key[1])
 
 
 def _attempt(key: Key) -> Program | str:

@@ -103,13 +103,13 @@ ARGUED: dict[str, tuple[tuple[str, str], ...]] = {
         ("`1` to `2`", "the places are counted, not multiplied from lengths"),
     ),
     "differentiate.place": (
-        ("`True` to `False`", "slots and axes are as many: what is compared is a mistake of ours"),
         ("`i not in solved and i not in self.held` to `i not in solved`",
          "no index is held in a gradient; of diagonals tests/test_hessian.py has the values"),
+    ),
+    "differentiate.carried": (
+        ("`True` to `False`", "slots and axes are as many: what is compared is a mistake of ours"),
         ("`for i, e in solved.items() if not self.is_whole(i, e)` to~", OUTSIDE),
-        ("`not self.is_whole(i, e)` to `self.is_whole(i, e)`", OUTSIDE),
-        ("`_padded(adjoint, partial)` to `adjoint`", OUTSIDE),
-        ("`_padded(c, read)` to `c`", OUTSIDE),
+        ("`padded(c, read)` to `c`", OUTSIDE),
     ),
     "differentiate.solve": (
         ("`{} if form is None else form.indices` to `{}`", COMPARED),
