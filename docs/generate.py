@@ -116,7 +116,9 @@ def numerics() -> str:
         "Each rule is tested against arbitrary precision, for the value and for the gradient, "
         "and each condition by a point outside of it at which the rule would be wrong.",
         "2. **Like terms** of a sum that cancel in symbols are left out: the rule of the quotient "
-        "gives `1 / (u + c) - u / (u + c)^2`, and computed is `c / (u + c)^2`.",
+        "gives `1 / (u + c) - u / (u + c)^2`, and computed is `c / (u + c)^2`. So are own parts: "
+        "`y[i] * sum[j](x[j]^2) - x[i] * sum[j](x[j] * y[j])`, which the slope of a cosine has, is "
+        "computed with sums over all places but `i`.",
         "3. **The order of products**: `w * d^2` is computed as `(w * d) * d`, of which no "
         "part leaves the range of floats where the whole does not.",
         "4. **Double precision** for single steps of float32 losses: where a rounding error "

@@ -17,6 +17,7 @@ from ..ir import REAL, Access, Apply, Const, Expr, Program, Reduce, Select, with
 from ..rules.build import build, holds
 from ..rules.cancel import without_cancelling
 from ..rules.match import common_factors, find
+from ..rules.own import own_parts_apart, without_deviations
 from ..rules.patterns import Call, Over, Power, Product, Ready, Sum, ready
 from ..rules.softmax import common_term_out, shares_apart, whole_softmax
 from ..rules.table import RULES
@@ -27,11 +28,17 @@ SPLIT = frozenset(("log", "log1p", "exp", "expm1", "pow", "sqrt", "sub", "add"))
 SUMS = frozenset(("add", "sub"))
 LIKE_TERMS = "like terms"
 SHARES = "softmax less its part"
+OWN = "sums less their own parts"
+DEVIATIONS = "sum of deviations from a mean"
 Rewrite = Callable[[Expr, Inference], Expr]
 # Rewrites that are no patterns, by the heads of the terms that they are for.
 BY_HEAD: Mapping[str, tuple[tuple[str, Rewrite], ...]] = {
-    **dict.fromkeys(("add", "sub"), ((LIKE_TERMS, without_cancelling), (SHARES, shares_apart))),
-    "sum": (("sum of a softmax", whole_softmax),),
+    **dict.fromkeys(
+        ("add", "sub"),
+        ((LIKE_TERMS, without_cancelling), (SHARES, shares_apart), (OWN, own_parts_apart)),
+    ),
+    "sum": (("sum of a softmax", whole_softmax), (DEVIATIONS, without_deviations)),
+    "mean": ((DEVIATIONS, without_deviations),),
     "logsumexp": (("common term of logsumexp", common_term_out),),
 }
 # No chain of rules is longer; a longer one would be a circle in the table.
