@@ -68,7 +68,12 @@ def decide(
 
     `read` opens the files that `equals` names; without it only those the loss uses are known.
     """
-    context = Context(checked, read, budget or Budget(SECONDS))
+    return decide_in(Context(checked, read), claim, budget or Budget(SECONDS))
+
+
+def decide_in(context: Context, claim: ast.Claim, budget: Budget) -> Verdict:
+    """The verdict on a claim, with what was written out for others."""
+    context.begin(budget)
     try:
         return KINDS[claim.kind](context, claim)
     except (NotStated, NotWritten) as error:
@@ -85,5 +90,11 @@ def audit_claims(
     checked: Checked, seconds: float = SECONDS, read: Reader | None = None
 ) -> tuple[ClaimVerdict, ...]:
     """Every claim of a loss with its verdict, in the order of the text."""
-    claims = checked.item.claims if isinstance(checked.item, ast.Loss) else ()
-    return tuple(ClaimVerdict(c, decide(checked, c, Budget(seconds), read)) for c in claims)
+    return decide_all(Context(checked, read), seconds)
+
+
+def decide_all(context: Context, seconds: float) -> tuple[ClaimVerdict, ...]:
+    """Every claim of the loss of a context, in the order of the text."""
+    item = context.checked.item
+    claims = item.claims if isinstance(item, ast.Loss) else ()
+    return tuple(ClaimVerdict(c, decide_in(context, c, Budget(seconds))) for c in claims)

@@ -41,13 +41,17 @@ Exact = Callable[[Frame, Mapping[str, Value]], Value]
 
 @dataclass
 class Context:
-    """A loss whose claims are decided, and the budget for one claim."""
+    """A loss whose claims are decided, and the budget for the one that is looked at."""
 
     checked: Checked
     read: Reader | None = None
     budget: Budget = field(default_factory=Budget)
     seed: int = 0
     rounds: int = ROUNDS
+
+    def begin(self, budget: Budget) -> None:
+        """Start on another claim; what was written out stays."""
+        self.budget, self.seed, self.rounds = budget, 0, ROUNDS
 
     @cached_property
     def statements(self) -> Statements:

@@ -53,6 +53,7 @@ class Frame:
     checked: Checked
     sizes: Mapping[Axis, int]
     writer: Writer = field(init=False)
+    done: dict[Any, Expr] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.writer = Writer(self.sizes)
@@ -66,7 +67,10 @@ class Frame:
 
     def write(self, term: Expr, env: Any = None) -> Expr:
         """A term in scalars, with params that are fixed when compiled put in."""
-        return self.with_lists(tidy(self.writer.write(term, env)))
+        key = (term, frozenset(env.items()) if env else None)
+        if key not in self.done:
+            self.done[key] = self.with_lists(tidy(self.writer.write(term, env)))
+        return self.done[key]
 
     def with_lists(self, term: Expr) -> Expr:
         """The numbers of lists that are defaults of functions, and of static params."""

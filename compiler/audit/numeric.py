@@ -14,6 +14,7 @@ from ..arithmetic import NEAREST
 from ..ir import Access, Apply, Const, Expr, Select, postorder
 
 Array = np.ndarray[Any, Any]
+SHIFT = 10
 
 
 def evaluate(term: Expr, values: Mapping[str, Array]) -> Array:
@@ -82,6 +83,24 @@ def _scalar(f: Callable[..., float]) -> Callable[..., Array]:
     return lambda *args: np.asarray(np.frompyfunc(safe, len(args), 1)(*args), dtype=float)
 
 
+def _digamma(x: Array) -> Any:
+    """The asymptotic series at `x + SHIFT`, and the steps down from there; for x above 0."""
+    x = np.asarray(x, dtype=float)
+    steps = sum(1 / (x + k) for k in range(SHIFT))
+    z = x + SHIFT
+    series = np.log(z) - 1 / (2 * z) - 1 / (12 * z**2) + 1 / (120 * z**4) - 1 / (252 * z**6)
+    return np.where(x > 0, series - steps, math.nan)
+
+
+def _trigamma(x: Array) -> Any:
+    """As `_digamma`."""
+    x = np.asarray(x, dtype=float)
+    steps = sum(1 / (x + k) ** 2 for k in range(SHIFT))
+    z = x + SHIFT
+    series = 1 / z + 1 / (2 * z**2) + 1 / (6 * z**3) - 1 / (30 * z**5) + 1 / (42 * z**7)
+    return np.where(x > 0, series + steps, math.nan)
+
+
 def _lgamma(x: float) -> float:
     return math.lgamma(x) if x else math.inf
 
@@ -102,5 +121,5 @@ _NUMPY: Mapping[str, Callable[..., Any]] = {
     "hypot": np.hypot, "min": np.minimum, "max": np.maximum, "floor": np.floor, "ceil": np.ceil,
     "round": np.round, "xlogy": _xlogy, "indicator": lambda c: np.asarray(c, dtype=float),
     "erf": _scalar(math.erf), "erfc": _scalar(math.erfc), "ndtr": _scalar(_ndtr),
-    "lgamma": _scalar(_lgamma),
+    "lgamma": _scalar(_lgamma), "digamma": _digamma, "trigamma": _trigamma,
 }  # fmt: skip

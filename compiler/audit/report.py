@@ -24,7 +24,7 @@ from ..passes.stabilise import stabilised
 from ..rules.table import RULES
 from ..separate import separate
 from ..wording import plural
-from .claims import SECONDS, ClaimVerdict, audit_claims
+from .claims import SECONDS, ClaimVerdict, decide_all
 from .context import Context
 from .cost import Cost
 from .data import DataReport
@@ -246,8 +246,9 @@ def audit(
     `search` of them are the most for hazards. `read` opens the files that a claim `equals` names.
     With `brief` there is only what `summary` says.
     """
-    claims = audit_claims(checked, seconds, read)
-    found, notes = _hazards(checked, read, search)
+    context = Context(checked, read)
+    claims = decide_all(context, seconds)
+    found, notes = _hazards(context, search)
     separated = separate(checked.program)
     return AuditReport(
         checked, claims, found.found, found.safe, tuple(_kinks(checked)),
@@ -257,11 +258,12 @@ def audit(
     )  # fmt: skip
 
 
-def _hazards(checked: Checked, read: Reader | None, seconds: float) -> tuple[Hazards, list[str]]:
-    if checked.program.axes:
+def _hazards(context: Context, seconds: float) -> tuple[Hazards, list[str]]:
+    if context.checked.program.axes:
         return Hazards((), 0), ["hazards were not looked for: the value is a tensor"]
     try:
-        found = hazards(Context(checked, read, Budget(seconds)))
+        context.begin(Budget(seconds))
+        found = hazards(context)
         return found, list(found.notes)
     except (NotWritten, RecursionError) as error:
         return Hazards((), 0), [f"hazards were not looked for: {error}"]

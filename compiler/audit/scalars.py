@@ -53,18 +53,26 @@ class Writer:
 
     sizes: Mapping[Axis, int]
     elements: dict[str, tuple[Tensor, Place]] = field(default_factory=dict)
-    done: dict[tuple[object, ...], Expr] = field(default_factory=dict)
+    done: dict[tuple[Expr, frozenset[tuple[Index, int]]], Expr] = field(default_factory=dict)
+    most: int = LARGEST
 
     def size(self, axis: Axis) -> int | None:
         """The length of an axis, if it is given."""
         return axis.size if axis.size is not None else self.sizes.get(axis)
 
     def write(self, term: Expr, env: Mapping[Index, int] | None = None) -> Expr:
-        """A term in scalars, at places of its open indices."""
-        places = {} if env is None else env
-        key = (term, *sorted((repr(i), places[i]) for i in term.free if i in places))
+        """A term in scalars, at places of its open indices.
+
+        Raises NotWritten for one that is too long, or has no such form.
+        """
+        self.most = len(self.done) + LARGEST
+        return self.part(term, {} if env is None else env)
+
+    def part(self, term: Expr, places: Mapping[Index, int]) -> Expr:
+        """A part of a term."""
+        key = (term, frozenset((i, places[i]) for i in term.free if i in places))
         if key not in self.done:
-            if len(self.done) > LARGEST:
+            if len(self.done) > self.most:
                 raise NotWritten("the formula is too long")
             self.done[key] = self.written(term, places)
         return self.done[key]
@@ -82,14 +90,14 @@ class Writer:
                 return self.access(term, env)
             case Apply():
                 return tidied(
-                    Apply(term.op, tuple(self.write(a, env) for a in term.args), term.kind)
+                    Apply(term.op, tuple(self.part(a, env) for a in term.args), term.kind)
                 )
             case Select():
-                condition = self.write(term.condition, env)
+                condition = self.part(term.condition, env)
                 if isinstance(condition, Const):
-                    return self.write(term.then if condition.value else term.other, env)
+                    return self.part(term.then if condition.value else term.other, env)
                 return tidied(
-                    Select(condition, self.write(term.then, env), self.write(term.other, env))
+                    Select(condition, self.part(term.then, env), self.part(term.other, env))
                 )
             case Reduce():
                 return self.reduce(term, env)
@@ -108,7 +116,7 @@ class Writer:
         return scalar(name, tensor.kind)
 
     def access(self, term: Access, env: Mapping[Index, int]) -> Expr:
-        slots = [self.write(s, env) for s in term.slots]
+        slots = [self.part(s, env) for s in term.slots]
         lengths = [self.size(a) for a in term.tensor.axes]
         if None in lengths:
             return Access(term.tensor, tuple(slots), term.padded)
@@ -149,9 +157,9 @@ class Writer:
         for place in product(*ranges):
             inner: dict[Index, int] = {**env}
             inner.update(zip(term.indices, place, strict=True))
-            kept = TRUE if term.filter is None else self.write(term.filter, inner)
+            kept = TRUE if term.filter is None else self.part(term.filter, inner)
             if kept != FALSE:
-                parts.append((kept, self.write(term.body, inner)))
+                parts.append((kept, self.part(term.body, inner)))
         first = [p[0] for p in product(*ranges)]
         if term.op in ("argmax", "argmin"):
             return _argument(term.op, first, [b for _, b in parts])
@@ -166,18 +174,18 @@ class Writer:
         inner: dict[Index, int] = {**env}
         inner.update(single.items())
         rest = tuple(b for b in term.indices if b not in single)
-        parts = [self.write(p, inner) for p in term.parts]
+        parts = [self.part(p, inner) for p in term.parts]
         body, chosen = parts[0], parts[1] if len(parts) > 1 else None
         return Reduce(term.op, rest, body, chosen, term.result)
 
     def along(self, term: Along, env: Mapping[Index, int]) -> Expr:
         span = self.bounds(term.index.range)
         if span is None:
-            return with_parts(term, [self.write(p, env) for p in term.parts])
-        at = self.write(term.at, env)
+            return with_parts(term, [self.part(p, env) for p in term.parts])
+        at = self.part(term.at, env)
         if term.filter is not None or not isinstance(at, Const):
             raise NotWritten(f"{term.op} at a place that is data")
-        values = [self.write(term.body, {**env, term.index: k}) for k in range(*span)]
+        values = [self.part(term.body, {**env, term.index: k}) for k in range(*span)]
         return _ALONG[term.op](values, _integer(at) - span[0])
 
 
