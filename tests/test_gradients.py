@@ -195,6 +195,15 @@ def test_gradients_of_a_function_with_axes_are_those_of_its_sum() -> None:
     assert np.asarray(grads["x"]) == pytest.approx(want, rel=1e-12)
 
 
+def test_a_printed_gradient_of_a_function_takes_the_gradient_in_its_value() -> None:
+    loss = lossc.compile("def f(x[n, m], upstream[m]) = x^2 * upstream / sum[m](x)", jit=False)
+    x, weights = np.array([[1.0, 2.0], [3.0, 5.0]]), np.array([2.0, 7.0])
+    derived = lossc.compile(str(loss.gradient("x")), jit=False)
+    assert list(derived.inputs) == ["x", "upstream", "upstream_2"]
+    again = np.asarray(derived(x, weights, np.ones((2, 2))))
+    assert again == pytest.approx(np.asarray(loss.value_and_grad(x, weights)[1]["x"]))
+
+
 def test_an_input_may_be_called_upstream() -> None:
     loss = lossc.compile("mean(upstream * (y - yhat)^2)", jit=False)
     y, p = tf.constant([0.0, 0.0]), tf.constant([1.0, 2.0])
