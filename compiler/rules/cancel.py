@@ -8,13 +8,15 @@ more terms than there were, it is what the sum stands for.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import combinations
 
-from ..ir import Access, Apply, Const, Expr, Position
-from .views import Terms, factors_of, product, terms_of, total
+from ..fold import select
+from ..ir import Access, Apply, Const, Expr, Position, Select
+from .views import Terms, factors_of, gathered, product, terms_of, total
 
 Monomial = frozenset[tuple[Expr, Fraction]]
 Powers = Mapping[Expr, Fraction]
@@ -33,8 +35,25 @@ def without_cancelling(term: Expr, _: object = None) -> Expr:
     terms = terms_of(term)
     if not 2 <= len(terms) <= LARGEST:
         return term
-    left = _Sums().left(terms)
+    left = _Sums().left(terms) or _left_in_branches(terms)
     return term if left is None else left
+
+
+def _left_in_branches(terms: Terms) -> Expr | None:
+    """What is left of a sum, if terms of it cancel in a branch that several of them have."""
+    conditions = Counter(t.condition for _, t in terms if isinstance(t, Select))
+    for condition in [c for c, count in conditions.items() if count > 1]:
+        ways = [total([_in_branch(n, t, condition, w) for n, t in terms]) for w in (True, False)]
+        left = [without_cancelling(gathered(way)) for way in ways]
+        if left != ways:
+            return select(condition, *left)
+    return None
+
+
+def _in_branch(number: Fraction, term: Expr, condition: Expr, holds: bool) -> tuple[Fraction, Expr]:
+    if isinstance(term, Select) and term.condition == condition:
+        return number, term.then if holds else term.other
+    return number, term
 
 
 @dataclass

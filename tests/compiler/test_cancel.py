@@ -24,6 +24,7 @@ SUMS = {
     "(x - y) * z + (y - x) * z + exp(x)": 0,
     "x / sqrt(2 * pi) * sqrt(2) - x / sqrt(pi)": 0,
     "cos(x) * (y + exp(z)) - cos(x) * exp(z) + z": 1,
+    "(if y > 2 then x * exp(z) else 0) + z + (if y > 2 then y else 0) - x * exp(z)": 2,
 }
 # Sums in which nothing cancels, however they are multiplied out.
 KEPT = (
