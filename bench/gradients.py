@@ -1,8 +1,9 @@
 """Value and gradient: ours, TensorFlow's tape over the same formula, and Keras's loss.
 
 All three run under XLA, interleaved in one process; ratios are of each round, their median counts.
-Errors are those of the gradient, the largest over all places in last places of the largest element,
-against the formula in double precision.
+The second ratio is of processor time, all threads together: it says the same where other programs
+run too. Errors are those of the gradient, the largest over all places in last places of the largest
+element, against the formula in double precision.
 """
 
 from __future__ import annotations
@@ -122,21 +123,23 @@ def error(run: Callable[[], Any], plain: Callable[..., Any], data: Tensors) -> f
     return float(np.max(np.abs(found.numpy() - right)) / np.max(np.abs(right)) * 2**24)
 
 
-def seconds(run: Callable[[], Any]) -> float:
-    start = time.perf_counter()
+def seconds(run: Callable[[], Any]) -> tuple[float, float]:
+    """The time that a call takes, and that of all processors."""
+    start, busy = time.perf_counter(), time.process_time()
     for _ in range(CALLS):
         value, _ = run()
     value.numpy()
-    return (time.perf_counter() - start) / CALLS
+    return (time.perf_counter() - start) / CALLS, (time.process_time() - busy) / CALLS
 
 
-def measured(runs: list[Callable[[], Any]]) -> tuple[list[float], float]:
-    """Milliseconds a call of each, and the ratio of the first to the fastest of the others."""
+def measured(runs: list[Callable[[], Any]]) -> tuple[list[float], list[float]]:
+    """Milliseconds a call of each, and the ratios of the first to the fastest of the others."""
     for run in runs:
         run()
     rounds = [[seconds(run) for run in runs] for _ in range(ROUNDS)]
-    times = [1e3 * statistics.median(column) for column in zip(*rounds, strict=True)]
-    return times, statistics.median(r[0] / min(r[1:]) for r in rounds)
+    times = [1e3 * statistics.median(t for t, _ in column) for column in zip(*rounds, strict=True)]
+    kinds = [[[pair[k] for pair in r] for r in rounds] for k in range(2)]
+    return times, [statistics.median(r[0] / min(r[1:]) for r in rows) for rows in kinds]
 
 
 @tf.function(jit_compile=True)
@@ -148,17 +151,19 @@ def similarities(u: Any, v: Any) -> Any:
 
 def main() -> None:
     print("value and gradient, ms a call (median), and ours over the faster of the others")
-    print(f"{'':16}{'ours':>9}{'tape':>9}{'keras':>9}{'ratio':>9}{'error':>9}{'of tape':>9}")
+    heads = ("ours", "tape", "keras", "ratio", "of cpu", "error", "of tape")
+    print(" " * 16 + "".join(f"{head:>9}" for head in heads))
     for name, loss, plain, own, data in cases():
         runs = [ours(loss, data)]
         runs += [given(taped(other, 1), data) for other in (plain, own) if other is not None]
         errors = "".join(f"{error(run, plain, data):9.1f}" for run in runs[:2])
-        times, ratio = measured(runs)
+        times, ratios = measured(runs)
         shown = "".join(f"{t:9.2f}" for t in times) + "        -" * (3 - len(times))
-        print(f"{name:16}{shown}{ratio:9.2f}{errors}", flush=True)
+        both = "".join(f"{ratio:9.2f}" for ratio in ratios)
+        print(f"{name:16}{shown}{both}{errors}", flush=True)
         if plain is plain_info_nce:
-            _, share = measured([given(similarities, data), given(taped(plain, 1), data)])
-            print(f"  similarities in double precision alone, over the tape: {share:.2f}")
+            _, shares = measured([given(similarities, data), given(taped(plain, 1), data)])
+            print(f"  similarities in double precision alone, over the tape: {shares[0]:.2f}")
 
 
 if __name__ == "__main__":
