@@ -31,7 +31,7 @@ def differentiable(program: Program, numerics: Numerics = AS_WRITTEN) -> Build:
     TensorFlow's of the first.
     """
     program = numerics.stable(program)
-    arranged = numerics.arranged(program)
+    arranged = narrowed(numerics.arranged(program))
     forward = emit(arranged, numerics.wide(arranged))
     names = [t.name for t in (*program.inputs, *program.params)]
 
@@ -73,7 +73,7 @@ def value_and_gradients(
     whole = total(program)
     found = {n: fitting(whole, partial(differentiate, wrt=n), numerics) for n in names}
     derived = {n: d for n, d in found.items() if d is not None}
-    programs = [numerics.arranged(program), *derived.values()]
+    programs = [narrowed(numerics.arranged(program)), *derived.values()]
     build = emit_all(*programs, wide=numerics.wide(*programs))
     taped = {n: _taped(whole, n) for n in names if n not in derived}
 
@@ -104,6 +104,11 @@ def fitting(
         stable = numerics.stable(derive(tabulated(program)))
         derived = finish(numerics.arranged(tabulated(stable)))
     return derived if width(derived) <= WIDEST else None
+
+
+def narrowed(program: Program) -> Program:
+    """A program, with tables if its arrays would have too many axes."""
+    return program if width(program) <= WIDEST else tabulated(program)
 
 
 def width(program: Program) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,24 @@ def test_the_gradient_of_windows_over_windows_is_derived(monkeypatch: pytest.Mon
     found = np.asarray(loss.value_and_grad(y, p, wrt="p")[1]["p"])
     assert found == pytest.approx(want, rel=1e-9, abs=1e-12)
     assert np.abs(found).max() > 1e-3
+
+
+def test_many_windows_over_windows() -> None:
+    """Four windows are ten axes, which TensorFlow's kernels do not take."""
+    names = ("x", "a", "b", "c", "d")
+    windows = "\n    ".join(
+        f"{after}[n, m] = max[u in 0..1, v in 0..1]({before}[n+u, m+v] * (2 + u * v))"
+        for before, after in pairwise(names)
+    )
+    loss = loss_of(f"sum[n, m](d[n, m])\nwhere\n    {windows}")
+    assert width(loss._checked.program) > WIDEST
+    x = RNG.uniform(1, 2, (6, 6))
+    want = x
+    for _ in range(4):
+        near = (want[:-1, :-1], want[1:, :-1], want[:-1, 1:], want[1:, 1:] * 1.5)
+        want = 2 * np.maximum.reduce(near)
+    value, gradient = loss.value_and_grad(x)
+    assert float(value) == pytest.approx(want.sum())
+    assert float(loss(x)) == pytest.approx(want.sum())
+    # The loss is linear where no two values tie.
+    assert np.sum(np.asarray(gradient["x"]) * x) == pytest.approx(want.sum())
