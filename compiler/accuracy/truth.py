@@ -25,7 +25,7 @@ from .floats import FLOAT32, Format
 TEXT_BITS, STABLE_BITS = 1 << 11, 1 << 12  # the most for the text as written, and rewritten
 SPARE = 20  # bits beyond those of the format
 BELOW = 40  # powers of 2 below the smallest normal number, from where a value is 0
-WATCHED_BITS = 160
+WATCHED_BITS = 1 << 10  # so many that numbers are equal only where they are the same
 MOVED = 4  # last places, by which a result is moved if it rests on a sum that cancels
 NEARER = 3  # last places, by which inputs are changed
 BESIDE = 3  # points beside a point, at which a gradient is seen to be sensitive or not

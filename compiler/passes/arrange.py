@@ -40,9 +40,21 @@ def _nothing_of_much(term: Apply, whole: Expr, scales: Scales) -> Expr:
         if 0 not in scales.facts.of(other):
             continue
         known = apply("not", (apply("isnan", (part,)),))
-        none = apply("and", (apply("eq", (other, ZERO)), known))
+        none = apply("and", (_is_nothing(other), known))
         return Select(none, ZERO, whole)
     return whole
+
+
+def _is_nothing(term: Expr) -> Expr:
+    """Whether a term is 0: of powers and products it is asked of what they are made of."""
+    match term:
+        case Apply(op="pow", args=(base, Const(value=Fraction() as power))) if power > 0:
+            return _is_nothing(base)
+        case Apply(op="mul", args=(a, b)):
+            return apply("or", (_is_nothing(a), _is_nothing(b)))
+        case Apply(op="neg" | "abs" | "sqrt", args=(a,)):
+            return _is_nothing(a)
+    return apply("eq", (term, ZERO))
 
 
 def _one_at_a_time(term: Apply) -> Expr:

@@ -236,13 +236,20 @@ class _Widener:
     def product_leaves(self, term: Apply, parts: list[Scale]) -> bool:
         for k in (0, 1):
             part, other = parts[k], parts[1 - k]
-            if _has_factor(term.args[k], term.args[1 - k]):
+            if self.comes_back(term.args[k], term.args[1 - k]):
                 continue
             if part.high > LARGEST + SLACK and other.low < 0:
                 return True
             if part.low < SMALLEST - SLACK and other.high > SLACK:
                 return True
         return False
+
+    def comes_back(self, product: Expr, factor: Expr) -> bool:
+        """Whether a product holds a factor, and a number in range: one more of it is no harm."""
+        if not (isinstance(product, Apply) and product.op == "mul" and factor in product.args):
+            return False
+        rest = self.scales.of(product.args[product.args[0] == factor])
+        return rest.high <= LARGEST + SLACK and rest.low >= SMALLEST - SLACK
 
     def quotient_leaves(self, term: Apply, parts: list[Scale]) -> bool:
         above, below = parts
@@ -280,11 +287,6 @@ def _adds(term: Expr) -> bool:
 def _is_plain(term: Expr) -> bool:
     """Whether a term costs hardly more in double precision."""
     return isinstance(term, Select) or (isinstance(term, Apply | Reduce) and term.op in PLAIN)
-
-
-def _has_factor(product: Expr, factor: Expr) -> bool:
-    """Whether a product holds a factor already: then one more of it does not bring it back."""
-    return isinstance(product, Apply) and product.op == "mul" and factor in product.args
 
 
 OWN = {

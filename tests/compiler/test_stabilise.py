@@ -139,6 +139,13 @@ def test_overflow_of_a_part_is_no_overflow_of_the_whole(jit: bool) -> None:
 
 
 @pytest.mark.parametrize("jit", [True, False])
+def test_a_power_may_be_too_large_or_too_small_where_its_product_is_not(jit: bool) -> None:
+    loss = lossc.compile("def f(x, y; a = 2) = x^2 * (1 + y^a)\nwhere\n    y >= 0", jit=jit)
+    x, y = np.float32([2.5e-17, 4e-30, 0]), np.float32([1.5e30, 1e29, 3e38])
+    assert np.asarray(loss(x, y)) == pytest.approx([1.40625e27, 0.16, 0], rel=1e-6)
+
+
+@pytest.mark.parametrize("jit", [True, False])
 def test_nothing_times_too_much_is_nothing_and_nan_is_nan(jit: bool) -> None:
     f32 = np.float32
     loss = lossc.compile("def f(w, x) = w * exp(x)", jit=jit)
