@@ -58,6 +58,11 @@ class Span:
         return self.source.text[self.start : self.stop]
 
     @property
+    def words(self) -> str:
+        """The text on one line."""
+        return " ".join(self.text.split())
+
+    @property
     def line(self) -> int:
         """The line on which the span starts."""
         return self.source.line_of(self.start)

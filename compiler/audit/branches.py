@@ -186,5 +186,5 @@ def _said(term: Expr, places: Places, word: str) -> str:
     if isinstance(term, Const) and isinstance(term.value, Fraction):
         return f"{float(term.value):.6g}"
     span = places.place(term)
-    text = " ".join(span.text.split())
+    text = span.words
     return text if span != places.whole and len(text) <= 24 else f"the {word}"

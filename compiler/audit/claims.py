@@ -36,7 +36,7 @@ class ClaimVerdict:
     @property
     def text(self) -> str:
         """The claim as it is written."""
-        return " ".join(self.claim.span.text.split())
+        return self.claim.span.words
 
     def __str__(self) -> str:
         return f"{self.text}: {self.verdict}"

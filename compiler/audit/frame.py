@@ -250,6 +250,9 @@ class Frame:
             if tensor.name in self.checked.hidden:
                 found[tensor.name] = exact_array(_list(self.checked.hidden[tensor.name]))
                 continue
+            if tensor.name in self.static:
+                found[tensor.name] = exact_array(self.checked.params[tensor.name].default)
+                continue
             array = np.empty(self.shape(tensor), dtype=object)
             for place in np.ndindex(array.shape):
                 array[place] = values[self.name_of(tensor, place)]

@@ -154,7 +154,7 @@ def _of_values(context: Context, places: Places) -> Iterator[Hazard]:
         for point, found in chain(_at_corners(context, frame, case, trouble), searched):
             kind = NAN if mp.isnan(found.loss) else INFINITE
             span = places.place(found.term)
-            what = f"`{span.text}` is {_said(found.value)}, and the loss {_said(found.loss)}"
+            what = f"`{span.words}` is {_said(found.value)}, and the loss {_said(found.loss)}"
             yield Hazard(kind, what, span, _witness(context, frame, case, point, value))
 
 
@@ -303,7 +303,7 @@ def _of_gradient(context: Context, places: Places, name: str, derived: Program) 
                 return
             for point, found in _troubled(context, frame, case, term, trouble):
                 span = places.place(found.term)
-                what = f"the gradient in {name} is {_said(found.value)} at `{span.text}`"
+                what = f"the gradient in {name} is {_said(found.value)} at `{span.words}`"
                 yield Hazard(GRADIENT, what, span, _witness(context, frame, case, point, value))
 
 
@@ -417,7 +417,7 @@ def _suspects(context: Context, places: Places) -> Iterator[tuple[Span, str, str
             if how is None:
                 break
         span = places.place(part)
-        yield span, f"that `{span.text}` has no finite value", how
+        yield span, f"that `{span.words}` has no finite value", how
 
 
 def _risky(term: Expr, conditions: tuple[Expr, ...]) -> Iterator[tuple[Apply, tuple[Expr, ...]]]:

@@ -52,6 +52,11 @@ HAZARDS = {
         "loss f(y) = mean(if y > 0 then log(y) else y)",
         set(),
     ),
+    "a param that is fixed when compiled": (
+        "loss f(x[batch, t]; k = 2) = mean(k / m)\nwhere\n"
+        "    m[batch, t] = mean[u in 0..k - 1](x[batch, t + u])\n    k in 1..8",
+        {("infinite", "k / m")},
+    ),
     "xlogy": (
         "loss f(y, p) = -mean(xlogy(y, p))\nwhere\n    y in [0, 1]\n    p in (0, 1]",
         set(),
