@@ -16,6 +16,7 @@ from itertools import combinations
 
 from ..fold import select
 from ..ir import Access, Apply, Const, Expr, Position, Select
+from ..passes.simplify import ZERO
 from .views import Terms, factors_of, gathered, product, terms_of, total
 
 Monomial = frozenset[tuple[Expr, Fraction]]
@@ -43,7 +44,8 @@ def _left_in_branches(terms: Terms) -> Expr | None:
     """What is left of a sum, if terms of it cancel in a branch that several of them have."""
     conditions = Counter(t.condition for _, t in terms if isinstance(t, Select))
     for condition in [c for c, count in conditions.items() if count > 1]:
-        ways = [total([_in_branch(n, t, condition, w) for n, t in terms]) for w in (True, False)]
+        chosen = [[_in_branch(n, t, condition, w) for n, t in terms] for w in (True, False)]
+        ways = [total([(n, t) for n, t in way if t != ZERO]) for way in chosen]
         left = [without_cancelling(gathered(way)) for way in ways]
         if left != ways:
             return select(condition, *left)
