@@ -73,25 +73,31 @@ REASONS: dict[str, str] = {
         "expected_shortfall",
     "the logarithm of a sum of exponentials less a part of it, which no rule brings together":
         "cox_efron",
-    "what is left of the data beside their projection on it: the slope of a norm, a quotient of "
-    "norms or a correlation":
-        "cosine_similarity cosine_distance cosine_embedding spherical_score sortino "
-        "negative_sharpe negative_sharpe_turnover negative_si_sdr negative_snr "
-        "spectral_convergence_logmag spectral_convergence attention_transfer "
-        "similarity_preserving concordance pearson normalized_cross_correlation "
-        "weighted_kappa relative_l2 nash_sutcliffe_r2 "
-        "nash_sutcliffe smape simsiam triplet_margin smooth_triplet_margin triplet_batch_all "
-        "quaternion_distance mds_stress sammon dist_correlation barlow_twins byol "
-        "parametric_tsne_kl transe_margin",
-    "sums of products of inputs above 1e19: matrix products stay in single precision":
-        "info_nce gram_style deep_coral linear_cka decov clip_contrastive ntxent "
-        "supcon decoupled_contrastive",
-    "differences or sums of inputs at the largest floats":
-        "charbonnier berhu hausdorff_distance laplacian_edge_l1 group_dro immediate_threshold "
-        "vector_scaling_ce "
-        "dual_softmax_matching sobel_edge_l1 tv total_variation",
+    "what is left of the data beside their projection on it, where a branch or a factor keeps the "
+    "two sums of the slope apart":
+        "cosine_embedding negative_snr spectral_convergence concordance weighted_kappa "
+        "nash_sutcliffe attention_transfer quaternion_distance mds_stress sammon "
+        "dist_correlation barlow_twins byol parametric_tsne_kl transe_margin spherical_score "
+        "circle",
+    "deviations from a mean that one number decides: those of the others differ below the last "
+    "place":
+        "pearson normalized_cross_correlation negative_sharpe negative_sharpe_turnover",
+    "a difference of norms, lost below the last place of double precision, decides a hinge":
+        "triplet_margin smooth_triplet_margin triplet_batch_all",
+    "`sign(a - b) / s - abs(a - b) * sign(a) / s^2` cancels where a and b are of one sign":
+        "smape",
+    "the slope of a quotient of norms of matrix products cancels; products of eight inputs are "
+    "beyond double precision":
+        "linear_cka similarity_preserving",
+    "the square of a product of three inputs over a square of sums of squares, whose parts are "
+    "beyond double precision":
+        "sampson_distance",
+    "two sums of the slope cancel, of numbers divided by sigma and multiplied with it again":
+        "denoising_score_matching",
+    "sums of shares over samples, less the labels of other samples":
+        "info_nce vector_scaling_ce",
     "which of two is nearer is decided by distances of one size to the last place":
-        "vq_vae chamfer modified_hausdorff triplet_batch_hard hausdorff",
+        "vq_vae chamfer triplet_batch_hard hausdorff",
     "products at the smallest floats, which are flushed to 0 and tie":
         "multi_quantile mean_pinball quantile",
     "differences of TensorFlow's `lgamma` or `digamma` beyond the digits of double precision":
