@@ -11,6 +11,7 @@ import numpy as np
 from lossc.compiler.audit.branches import branches
 from lossc.compiler.audit.data import Carrier, DataReport, Pull, Ranged, Taken
 from lossc.compiler.check import Checked
+from lossc.compiler.wording import plural
 
 from .data import Array
 from .loss import Loss
@@ -140,8 +141,8 @@ def _weights(
 def _notes(by: str, weights: Array) -> Iterator[str]:
     bad = int((~np.isfinite(weights)).sum())
     if bad:
-        noun = "sample has" if bad == 1 else "samples have"
-        yield f"{bad} {noun} a {by} that is not finite; shares are of the others"
+        said = plural(bad, "sample has", "samples have")
+        yield f"{said} a {by} that is not finite; shares are of the others"
 
 
 def _carriers(weights: Array) -> Iterator[Carrier]:

@@ -77,7 +77,8 @@ def add(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--seconds", type=float, metavar="S",
-        help="the most for one claim (2, or 1 where there is a line for each loss)",
+        help=f"the most for one claim ({QUICK.claim:g}, or {BRIEF.claim:g} where there is a line "
+        "for each loss)",
     )  # fmt: skip
     parser.add_argument(
         "--full", action="store_true", help="all dtypes, more points, no short limits of time"
