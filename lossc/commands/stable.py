@@ -59,7 +59,7 @@ def _rules(head: str, fired: Sequence[Fired]) -> str:
         return f"{head}: none"
     times = Counter(f.rule for f in fired)
     said = {r.name: f"{r.pattern} = {r.result}" for r in RULES}
-    rows = [(f"    {name}", f"{n} x", said[name]) for name, n in times.items()]
+    rows = [(f"    {name}", f"{n} x", said.get(name, "")) for name, n in times.items()]
     return "\n".join([f"{head}:", *aligned(rows)])
 
 
