@@ -117,13 +117,16 @@ class _Widener:
         before = -1
         while before != (before := len(self.wide) + len(self.roomy)):
             for term in terms:
-                if _adds(term) and self.parts_with_room(term) and not self.is_mixed(term):
-                    self.roomy.add(term)
+                if _adds(term) and self.parts_with_room(term):
+                    if not self.is_mixed(term):
+                        self.roomy.add(term)
+                    elif any(p in self.wide - self.numbers for p in term.parts):
+                        self.widen(term)
                 elif any(map(self.is_wide, term.parts)) and not self.is_wide(term):
                     self.keep_parts(term)
 
     def is_mixed(self, term: Expr) -> bool:
-        """Whether a sum has wide parts and rounded ones, which are to be 0 where they are equal."""
+        """Whether a sum has wide parts and rounded ones, which may differ where they are equal."""
         if any(p in self.roomy for p in term.parts):
             return False
         return any(self.errors[p] and not self.is_wide(p) for p in term.parts)
