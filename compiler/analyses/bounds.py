@@ -160,6 +160,10 @@ class Inference:
             return all(map(self.hold, condition.args))
         return self.assumed.get(condition) == HOLDS
 
+    def fails(self, condition: Expr) -> bool:
+        """Whether a condition is one of those that are assumed not to hold."""
+        return self.assumed.get(condition) == FAILS
+
     def facts(self, condition: Expr, holds: bool) -> Iterator[tuple[Expr, Bounds]]:
         """What a condition says of the terms in it, and that it holds: of the condition, 1."""
         yield condition, HOLDS if holds else FAILS

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
-from ..analyses.instances import is_instance
+from ..analyses.instances import is_instance, places_of
 from ..fold import apply, conjunction, select
 from ..ir import Apply, Bound, Const, Expr, Index, Position, Reduce, Select, substitute
 from ..rules.views import terms_of
 
 ZERO, ONE, TWO = Const(Fraction(0)), Const(Fraction(1)), Const(Fraction(2))
+TRUE = Const(True)
 # The first derivatives of lgamma at 1, each over its factorial, and where they are enough.
 SERIES = tuple(map(Fraction, (
     "-0.57721566490153286061", "0.82246703342411321824", "-0.40068563438653142847",
@@ -78,6 +79,24 @@ def _hazard(x: Expr) -> Expr:
     return Select(apply("lt", (x, Const(-FAR_DOWN))), scaled, plain)
 
 
+def _other_shares(body: Expr, places: Mapping[Bound, Expr]) -> Expr | None:
+    """The sum of a softmax over all places but one, by the sums of its exponentials."""
+    match body:
+        case Apply(op="exp", args=(Apply(op="sub", args=(x, Reduce(op="logsumexp") as whole)),)):
+            own = places_of(whole, x) if whole.filter is None else None
+            if own is None or {p: b.range for b, p in own.items()} != {
+                Position(b): b.range for b in places
+            }:
+                return None
+            out = substitute(_exponential(x, whole), places)
+            ones, rest = _sums(whole)
+            of_ones = apply("add", (rest, apply("sub", (ones, ONE))))
+            of_rest = apply("sub", (apply("add", (rest, ones)), out))
+            others = Select(apply("eq", (out, ONE)), of_ones, of_rest)
+            return apply("div", (others, _total(whole)))
+    return None
+
+
 def _others(term: Reduce) -> Expr | None:
     """A sum over all places but one, of arrays over either; None if it is another sum.
 
@@ -90,7 +109,8 @@ def _others(term: Reduce) -> Expr | None:
         same = term.body.free & frozenset[Index]().union(*(p.free for p in places.values()))
         if places.keys() == set(term.indices) and not same:
             chosen = conjunction((*conditions[:k], *conditions[k + 1 :]))
-            return _sum_but_one(term, select(chosen, term.body, ZERO), places)
+            shares = _other_shares(term.body, places) if chosen == TRUE else None
+            return shares or _sum_but_one(term, select(chosen, term.body, ZERO), places)
     return None
 
 

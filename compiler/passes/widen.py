@@ -18,6 +18,7 @@ from ..analyses.bounds import Bounds, Domains, Inference
 from ..analyses.scales import LARGEST, SLACK, SMALLEST, Scale, Scales
 from ..emit.schedule import is_complement
 from ..ir import REAL, TABLE, Access, Along, Apply, Const, Expr, Program, Reduce, Select, postorder
+from ..rules.softmax import share_of
 
 # The rounding error that single precision may reach, in last places, before a term is wide.
 LIMIT = 20.0
@@ -86,6 +87,8 @@ class _Widener:
         if not (isinstance(term, Apply) and term.op in COMPARISONS):
             return False
         if term.op in ("eq", "ne") and any(isinstance(p, Const) for p in term.parts):
+            return False
+        if any(map(_is_rest_of_softmax, term.parts)):
             return False
         return any(self.errors[p] > ROUNDED for p in term.parts)
 
@@ -278,6 +281,11 @@ class _Widener:
         if isinstance(number, Fraction) and number >= 1:
             return False
         return self.computed(term) and (base.overflows or base.underflows)
+
+
+def _is_rest_of_softmax(term: Expr) -> bool:
+    """A softmax over all places but one, which is compared to choose between equal forms."""
+    return isinstance(term, Reduce) and term.filter is not None and share_of(term.body) is not None
 
 
 def _adds(term: Expr) -> bool:

@@ -3,7 +3,7 @@
 The derivative of a mean of `a` with a softmax `p` as weights is
 `p[k] * (a[k] - sum[i](p[i] * a[i]))`, and that of a cross entropy is `p[k] * sum[i](a[i]) - a[k]`.
 Both are differences of equal numbers where `p[k]` is 1 but for less than its last place; what is
-left is in the other places:
+left is in the other places. No other form is needed where `p[k]` is at most a half:
 
     p[k] * sum[i](a[i]) - a[k]           p[k] * sum[i if i != k](a[i]) - a[k] * (1 - p[k])
     p[k] * (a[k] - sum[i](p[i] * a[i]))  p[k] * ((a[k] - b) - sum[i](p[i] * (a[i] - b)))
@@ -29,6 +29,7 @@ from .views import Terms, factors_of, product, terms_of, total
 Monomial = frozenset[tuple[Expr, Fraction]]
 Flat = Mapping[Monomial, Fraction]
 UNITY = Fraction(1)
+ONE, HALF = Const(UNITY), Const(Fraction(1, 2))
 SUMS = ("add", "sub")
 # Sums are multiplied out to so many terms at most, and those of more terms are left as they are.
 LARGEST = 40
@@ -62,12 +63,28 @@ class Share:
         ranges: dict[Index, Range] = {b: b.range for b in self.whole.indices}
         return reduction(op, ranges, body, None if chosen == Const(True) else chosen)
 
-    def others(self, body: Expr) -> Expr:
-        """The sum of a term over all places but this one."""
+    @property
+    def highest(self) -> Expr:
+        """Whether a place of the whole is one of the largest."""
+        x = self.whole.body
+        return apply("eq", (x, self.over("max", x)))
+
+    @property
+    def is_most(self) -> Expr:
+        """Whether the softmax is more than half of the whole; it is the largest alone then."""
+        return apply("lt", (self.complement, HALF))
+
+    @property
+    def complement(self) -> Expr:
+        """The softmax of all other places."""
         apart: Expr = Const(False)
         for index, place in self.places.items():
             apart = apply("or", (apart, apply("ne", (Position(index), place))))
-        return self.over("sum", body, apart)
+        return self.over("sum", self.part, apart)
+
+    def others(self, body: Expr) -> Expr:
+        """The sum of a term over all other places, if this one is most of the whole."""
+        return self.over("sum", body, apply("not", (self.highest,)))
 
     def body(self, term: Expr) -> Expr | None:
         """What a sum over the same places adds up, over the indices of the whole."""
@@ -87,13 +104,13 @@ class Share:
         own = product(UNITY, [f for f in factors if f[0].free & bound])
         common = product(number, [f for f in factors if not f[0].free & bound])
         kept = times(self.term, self.others(own))
-        return times(common, plus(kept, minus(times(self.at(own), self.others(self.part)))))
+        most = plus(kept, minus(times(self.at(own), self.complement)))
+        less = plus(times(self.term, self.over("sum", own)), minus(self.at(own)))
+        return times(common, select(self.is_most, most, less))
 
     def less_mean(self, body: Expr) -> Expr:
         """`p[k] * (sum[i](p[i] * a[i]) - a[k])`."""
-        x = self.whole.body
-        highest = apply("eq", (x, self.over("max", x)))
-        off = plus(body, minus(self.over("max", body, highest)))
+        off = plus(body, minus(self.over("max", body, self.highest)))
         mean = self.over("sum", times(self.part, off))
         return times(self.term, plus(mean, minus(self.at(off))))
 
@@ -106,7 +123,7 @@ def shares_apart(term: Expr, facts: Inference) -> Expr:
     for k, (number, core) in enumerate(terms):
         rest = terms[:k] + terms[k + 1 :]
         for share, weights in _shares(number, core):
-            if not share.is_in(facts):
+            if not share.is_in(facts) or facts.fails(share.is_most):
                 continue
             for left in (_less_sum(share, weights, rest), _less_indicator(share, weights, rest)):
                 if left is not None:
@@ -209,7 +226,9 @@ def _less_indicator(share: Share, weights: Terms, rest: Terms) -> Expr | None:
                 times(Const(number), weight)
             ):
                 continue
-            ones = select(found[0], minus(share.others(share.part)), share.term)
+            least = plus(share.term, minus(ONE))
+            label = select(share.is_most, minus(share.complement), least)
+            ones = select(found[0], label, share.term)
             more = times(share.term, total(weights[:k] + weights[k + 1 :]))
             left = (number, times(weight, ones))
             return total((*rest[:j], *rest[j + 1 :], (UNITY, more), left))
