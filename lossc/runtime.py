@@ -444,5 +444,3 @@ def _shape(tensor: tf.Tensor) -> tuple[int | None, ...]:
             )
         )
     return tuple(tensor.shape)
-
-
