@@ -199,7 +199,9 @@ def measured(name: str, points: int, seconds: float) -> Found:
 
     def engines(subject: Any) -> Mapping[str, Any]:
         modes = ENGINES if name in KERAS or is_of_corpus(name) else {"xla": True}
-        own = {e: engine(Runtime(loss._checked, jit), subject) for e, jit in modes.items()}
+        own = {
+            e: engine(Runtime(loss._checked, jit, shaped=True), subject) for e, jit in modes.items()
+        }
         return {**own, **({"keras": keras_engine(name, subject)} if name in KERAS else {})}
 
     try:
