@@ -47,6 +47,14 @@ def conjunction(conditions: Iterable[Expr]) -> Expr:
     return total
 
 
+def disjunction(conditions: Iterable[Expr]) -> Expr:
+    """Whether one of some conditions holds."""
+    total: Expr = Const(False)
+    for c in conditions:
+        total = apply("or", (total, c))
+    return total
+
+
 def apply_all(op: str, terms: Sequence[Expr]) -> Expr:
     """One or more terms joined by an operator."""
     total = terms[0]

@@ -149,6 +149,13 @@ Index = Symbol | Bound
 AnyIndex = TypeVar("AnyIndex", bound=Index)
 
 
+def range_of(index: Index) -> Range | None:
+    """The range of an index, if it has one; an axis's own index has all of its axis."""
+    if isinstance(index, Bound):
+        return index.range
+    return None if index.axis is None else Range.of(index.axis)
+
+
 # --- tensors ------------------------------------------------------------------------------------
 
 

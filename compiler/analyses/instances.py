@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..ir import INT, Access, Apply, Axis, Bound, Expr, Index, Position, Range, Reduce
+from ..ir import INT, Access, Apply, Axis, Bound, Expr, Index, Position, Range, Reduce, range_of
 
 COMMUTING = frozenset(("add", "mul", "max", "min", "logaddexp", "hypot", "eq", "ne", "and", "or"))
 Places = dict[Bound, Expr]
@@ -46,7 +46,7 @@ def _matched_parts(
     for k, (p, o) in enumerate(zip(pattern.parts, parts, strict=True)):
         if isinstance(p, Position) and isinstance(p.index, Bound) and p.index in indices:
             whole = isinstance(pattern, Access) and _covers(p.index, pattern.tensor.axes[k])
-            whole = whole or (isinstance(o, Position) and _span_of(o.index) == p.index.range)
+            whole = whole or (isinstance(o, Position) and range_of(o.index) == p.index.range)
             if not whole or o.kind != INT or found.get(p.index, o) != o:
                 return None
             found = {**found, p.index: o}
@@ -56,12 +56,6 @@ def _matched_parts(
             return None
         found = inner
     return found
-
-
-def _span_of(index: Index) -> Range | None:
-    if isinstance(index, Bound):
-        return index.range
-    return None if index.axis is None else Range.of(index.axis)
 
 
 def _covers(index: Index, axis: Axis) -> bool:

@@ -31,6 +31,7 @@ from ..ir import (
     Select,
     Size,
     postorder,
+    range_of,
 )  # fmt: skip
 from .lower import lowered
 
@@ -176,11 +177,10 @@ def is_complement(term: Expr) -> bool:
 
 def span_of(index: Index) -> Range:
     """The range of an index; an axis's own index has all of its axis."""
-    if isinstance(index, Bound):
-        return index.range
-    if index.axis is None:
+    found = range_of(index)
+    if found is None:
         raise ValueError(f"the index {index.name} has no range")
-    return Range.of(index.axis)
+    return found
 
 
 class _Planner:

@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import reduce as folded
 from itertools import product as every
 
 from ..analyses.bounds import Inference
-from ..fold import apply, select
+from ..fold import apply, disjunction, select
 from ..ir import (
     Apply,
     Bound,
@@ -28,6 +27,7 @@ from ..ir import (
     Select,
     Size,
     postorder,
+    range_of,
     substitute,
 )
 from ..ir import reduce as reduction
@@ -231,14 +231,8 @@ def _ranges(term: Reduce) -> list[Range]:
 
 def _places(term: Reduce, free: Iterable[Index]) -> Iterator[tuple[Index, ...]]:
     """The free indices that run over the same ranges as those of a sum."""
-    same = [[i for i in free if _range(i) == b.range] for b in term.indices]
+    same = [[i for i in free if range_of(i) == b.range] for b in term.indices]
     return (places for places in every(*same) if len(set(places)) == len(places))
-
-
-def _range(index: Index) -> Range | None:
-    if isinstance(index, Bound):
-        return index.range
-    return None if index.axis is None else Range.of(index.axis)
 
 
 def _at(term: Reduce, places: tuple[Index, ...]) -> Expr:
@@ -253,5 +247,4 @@ def _others(term: Reduce | None, places: tuple[Index, ...]) -> Expr:
         return Const(UNITY)
     pairs = zip(term.indices, places, strict=True)
     apart = [apply("ne", (Position(b), Position(i))) for b, i in pairs]
-    filter = folded(lambda a, b: apply("or", (a, b)), apart)
-    return _over(term, term.body, filter)
+    return _over(term, term.body, disjunction(apart))

@@ -20,7 +20,7 @@ from fractions import Fraction
 
 from ..analyses.bounds import Inference
 from ..analyses.instances import places_of
-from ..fold import apply, conjunction, select
+from ..fold import apply, conjunction, disjunction, select
 from ..ir import Apply, Bound, Const, Expr, Index, Position, Range, Reduce, Select, substitute
 from ..ir import reduce as reduction
 from ..passes.simplify import ZERO, minus, plus, times
@@ -77,10 +77,8 @@ class Share:
     @property
     def complement(self) -> Expr:
         """The softmax of all other places."""
-        apart: Expr = Const(False)
-        for index, place in self.places.items():
-            apart = apply("or", (apart, apply("ne", (Position(index), place))))
-        return self.over("sum", self.part, apart)
+        apart = (apply("ne", (Position(index), place)) for index, place in self.places.items())
+        return self.over("sum", self.part, disjunction(apart))
 
     def others(self, body: Expr) -> Expr:
         """The sum of a term over all other places, if this one is most of the whole."""
