@@ -88,6 +88,51 @@ def test_where_kinks_meet_the_table_decides() -> None:
     assert any("convention: 0 for x" in s and "beside" in s for s in said)
 
 
+MEETING = (
+    "max(0, 1 - abs(x)) + 2 * max(0, 1 - abs(x - 1)) + y",
+    "max(x, 0) + min(x, 0) + y^2",
+    "max(x, y, x + y) * 3 - max(x, y) + min(x, y, 0)",
+    "clip(x, 0, y^2) - relu(x) * y",
+    "(if x > y then x else y) - max(x, y)",
+    "abs(relu(x) - relu(-y))",
+)
+
+
+def without_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lossc.compiler.gradcheck.run._At.run_tensorflow", lambda *_: "not asked")
+
+
+@pytest.mark.parametrize("formula", MEETING)
+def test_where_kinks_meet_each_is_decided_by_itself(
+    monkeypatch: pytest.MonkeyPatch, formula: str
+) -> None:
+    without_tensorflow(monkeypatch)
+    report = lossc.compile(f"loss f(x[], y[]) = {formula}").check_gradient()
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize(("slope", "ok"), [(2, True), (3, True), (3.0625, False), (-1.0625, False)])
+def test_a_value_that_no_sides_of_meeting_kinks_give_is_caught(
+    monkeypatch: pytest.MonkeyPatch, slope: float, ok: bool
+) -> None:
+    # At 0 the first kink turns the slope from 1 to -1 and the second from 0 to 2: on both sides
+    # it is 1, and with the kinks apart from -1 to 3.
+    without_tensorflow(monkeypatch)
+    wrong = replace(PRIMITIVES["abs"], slopes=(f"if x == 0 then {-slope} else sign(x)",))
+    monkeypatch.setitem(PRIMITIVES, "abs", wrong)
+    text = "loss f(x[]) = max(0, 1 - abs(x)) + 2 * max(0, 1 - abs(x - 1)) where x in [-2, 2]"
+    report = lossc.compile(text).check_gradient()
+    assert all(c.ok for c in report.cases if c.point == "zeros") == ok
+
+
+def test_where_kinks_meet_tensorflow_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = replace(PRIMITIVES["abs"], slopes=("if x == 0 then -2 else sign(x)",))
+    monkeypatch.setitem(PRIMITIVES, "abs", wrong)
+    text = "loss f(x[]) = max(0, 1 - abs(x)) + 2 * max(0, 1 - abs(x - 1)) where x in [-2, 2]"
+    report = lossc.compile(text).check_gradient()
+    assert not all(c.ok for c in report.cases if c.point == "zeros")
+
+
 @pytest.mark.parametrize("formula", ["(sqrt(x) - sqrt(y))^2", "xlogy(x, 2 * x / (x + y))"])
 def test_a_slope_without_a_limit_is_a_convention(formula: str) -> None:
     text = f"loss f(x[], y[]) = {formula} where x, y in [0, 1]"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from mpmath import mp
 
 from ..arithmetic import Value
 from ..interpret import Machine
 from ..ir import Expr
-from .point import DIGITS, Array, Place, Point
+from .point import DIGITS, Place, Point
 
 # The error of a difference is least for a step of a third of the digits.
 STEP = mp.mpf(10) ** -(DIGITS // 3)
@@ -74,29 +73,6 @@ def slopes(value: Expr, point: Point, base: Machine, name: str, place: Place) ->
     if len(first.sides) == 2 and first.is_smooth and not jumps:
         return first
     return Slopes(_settled(toward, -step, flat), _settled(toward, step, flat), flat)
-
-
-def nearby(
-    value: Expr, point: Point, others: Iterable[Point], name: str, place: Place
-) -> list[Value]:
-    """The slopes in one element a little way from a point toward others, where they are finite."""
-    found = [_toward(point, other) for other in others]
-    sides = [s for p in found for s in slopes(value, p, p.machine(), name, place).sides]
-    return [s for s in sides if mp.isfinite(s)]
-
-
-def _toward(point: Point, other: Point) -> Point:
-    """A point moved a little toward another in all reals: in convex domains it stays inside."""
-    moved = {
-        n: np.asarray(x + SHORTER * (other.arrays[n] - x)) if _is_real(x) else x
-        for n, x in point.arrays.items()
-    }
-    return replace(point, arrays=moved)
-
-
-def _is_real(array: Array) -> bool:
-    """Whether all elements are finite numbers that are no bools."""
-    return all(isinstance(x, mp.mpf) and mp.isfinite(x) for x in array.flat)
 
 
 def _settled(toward: Callable[[Value], Value | None], step: Value, flat: Value) -> Value | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
+from itertools import count
 from random import Random
 
 from mpmath import mp
 
 from ..arithmetic import Value
+from ..fold import apply
 from ..interpret import Machine
 from ..ir import (
     REAL,
@@ -21,9 +22,11 @@ from ..ir import (
     Const,
     Expr,
     Index,
+    Position,
     Program,
     Reduce,
     postorder,
+    with_parts,
 )  # fmt: skip
 from .point import Place, Point, places
 
@@ -32,7 +35,13 @@ AT_ZERO = ("abs", "relu", "sign", "sqrt", "cbrt", "floor", "ceil", "bessel_i0e",
 COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 TRIES, STEPS = 3, 12
 SOLVED = mp.mpf(10) ** -60
-NUDGE = mp.mpf(10) ** -20
+# Where all moves, the functions with a side on either hand; equality has none, a root only one.
+KINKED = frozenset((
+    "abs", "relu", "sign", "cbrt", "floor", "ceil", "round", "clip", "max", "min", "norm1",
+    "lt", "le", "gt", "ge", "argmax", "argmin", "sort", "rank", "argsort",
+))  # fmt: skip
+TOGETHER = 16  # so many numbers put a kink on one side at all its places
+TRIFLE = Fraction(1, 10**18)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +107,54 @@ def solve(gap: Gap, point: Point, movable: frozenset[str], rng: Random) -> Point
     return None
 
 
-def meeting(program: Program, point: Point, name: str, place: Place) -> int:
-    """The number of kinks that a point lies on and leaves as one element moves."""
-    here = point.machine()
-    there = point.moved(name, place, point.arrays[name][place] + NUDGE).machine()
-    return sum(
-        abs(gap.value(here, env, env)) < SOLVED < abs(gap.value(there, env, env))
-        for gap in gaps(program)
-        if gap.pair is None
-        for env in _every(gap, here)
-    )
+def apart(value: Expr, name: str, number: int) -> Expr:
+    """A formula in which the kinks that an input reaches lie a trifle beside their places.
+
+    So kinks that meet are passed one by one. The number says on which side each lies: all
+    sides of a few kinks have a number below `TOGETHER`, later ones tell the places of a kink apart.
+    """
+    done: dict[Expr, Expr] = {}
+    shifts = _shifts(number)
+    for term in postorder(value):
+        done[term] = with_parts(term, [done[p] for p in term.parts])
+        if isinstance(term, Apply | Reduce | Along) and term.op in KINKED:
+            parts = [next(shifts).of(p) if _reads(p, name) else p for p in done[term].parts]
+            done[term] = with_parts(done[term], parts)
+    return done[value]
 
 
-def _every(gap: Gap, machine: Machine) -> Iterator[dict[Index, int]]:
-    """All places of the indices of a kink."""
-    indices = sorted(gap.left.free | gap.right.free, key=repr)
-    if all(isinstance(i, Bound) for i in indices):
-        spans = (range(*i.range.bounds(machine.size)) for i in indices if isinstance(i, Bound))
-        yield from (dict(zip(indices, at, strict=True)) for at in product(*spans))
+def _shifts(number: int) -> Iterator[_Shift]:
+    """One for each kink, larger than those of the kinks inside, which come before."""
+    rng = Random(number)
+    for k in count():
+        size = TRIFLE * 8 ** min(k, 8)
+        if number < TOGETHER:
+            yield _Shift(size, Fraction(1 if number >> k & 1 else -1), Fraction(1, 100))
+        else:
+            yield _Shift(size, Fraction(rng.uniform(-2, 2)), Fraction(rng.uniform(2, 4)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shift:
+    """How far a kink is moved: `size * sin(angle + turn * place)`."""
+
+    size: Fraction
+    angle: Fraction
+    turn: Fraction
+
+    def of(self, term: Expr) -> Expr:
+        """A term moved."""
+        phase: Expr = Const(self.angle)
+        for k, index in enumerate(sorted(term.free, key=repr)):
+            share = apply("mul", (Const(self.turn * (k + 1)), Position(index)))
+            phase = apply("add", (phase, share))
+        return apply("add", (term, apply("mul", (Const(self.size), apply("sin", (phase,))))))
+
+
+def _reads(term: Expr, name: str) -> bool:
+    """Whether a real input is in a real term."""
+    accesses = (t for t in postorder(term) if isinstance(t, Access))
+    return term.kind == REAL and any(t.tensor.name == name for t in accesses)
 
 
 def _environments(

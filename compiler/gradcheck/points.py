@@ -22,7 +22,8 @@ from .sampling import EDGE, INSIDE, MILD, ZERO, Sampler, exact_array
 BESIDE = mp.mpf(1) / (1 << 10)
 KINKS = 8  # the most that are visited
 TRIES = 40  # to find a point at which the loss has a value
-AROUND = 24  # the points toward which slopes nearby are taken
+AROUND = 24  # the points nearby at which slopes are taken
+NEAR = mp.mpf(10) ** -20
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,12 @@ class Points:
         ordered = {d.name: np.sort(point.arrays[d.name]) for d in free if d.tensor.axes}
         return replace(point, arrays=dict(point.arrays) | ordered)
 
-    def around(self) -> Iterator[Point]:
-        """Some points inside the domains."""
-        return (self.sample("nearby", INSIDE, salt) for salt in range(100, 100 + AROUND))
+    def around(self, point: Point) -> Iterator[Point]:
+        """Some points a trifle from one, toward others: in convex domains they stay inside."""
+        for salt in range(100, 100 + AROUND):
+            here, there = point.arrays, self.sample("nearby", INSIDE, salt).arrays
+            moved = {n: np.asarray(here[n] + NEAR * (there[n] - here[n])) for n in self.convex}
+            yield replace(point, arrays={**here, **moved})
 
     def sampler(self, salt: int) -> Sampler:
         """A sampler of its own random numbers."""
@@ -140,6 +144,12 @@ class Points:
         return frozenset(
             d.name for d in self.checked.inputs.values() if isinstance(d.meaning, kinds)
         )
+
+    @cached_property
+    def convex(self) -> list[str]:
+        """The real inputs whose domains are convex."""
+        kinds = (dom.Reals, dom.Between, dom.Simplex)
+        return [d.name for d in self.checked.inputs.values() if isinstance(d.meaning, kinds)]
 
     def admits(self, point: Point) -> bool:
         """Whether all movable inputs are inside their domains."""

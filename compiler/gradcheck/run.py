@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from random import Random
@@ -19,8 +19,8 @@ from ..interpret import Machine
 from ..ir import REAL, Access, Const, Expr, Index, Position, Program, Range, postorder, reduce
 from . import derived as oracle1
 from .automatic import Automatic, load
-from .differences import Slopes, nearby, slopes
-from .kinks import meeting
+from .differences import Slopes, slopes
+from .kinks import apart
 from .point import DIGITS, Array, Clock, OutOfTime, Place, Point, places
 from .points import Points, lengths_of_params
 from .report import (
@@ -41,7 +41,6 @@ from .symbolic import Expansion, NotExpanded
 EXACT = mp.mpf(10) ** -50  # asked of SymPy
 CLOSE = mp.mpf(10) ** -9  # asked of differences and of TensorFlow
 ELEMENTS, EXPANDED = 6, 12  # of an input, compared with differences and with SymPy at a point
-UNSETTLED = mp.mpf(10) ** -3  # relative, how slopes nearby differ where they have no limit
 SHARE = 1 / 8  # of the time, for one input at one point
 LARGER = 3  # elements of an axis, at one of the points
 SYMPY_SECONDS = 10.0
@@ -286,10 +285,13 @@ class _Comparison:
             return None
         if not mp.isfinite(x):
             return mp.inf if len(sides.finite) == len(sides.sides) else None
-        low, high = min(sides.sides), max(sides.sides)
-        near = high if x > high else low if x < low else x
-        near = sides.slope if sides.is_smooth else near
-        return mp.mpf(0) if abs(x - near) <= sides.flat else self.error(x, near, CLOSE)
+        ends = [sides.slope] if sides.is_smooth else sides.sides
+        return self.between(x, ends, sides.flat)
+
+    def between(self, x: Value, found: Sequence[Value], flat: Value) -> Value:
+        """How far a value is from the interval of some slopes."""
+        near = min(max(x, min(found)), max(found))
+        return mp.mpf(0) if abs(x - near) <= flat else self.error(x, near, CLOSE)
 
     def off(self, place: Place, sides: Slopes) -> Value | None:
         """How far the derived value is from what it may be; nothing where the table decides."""
@@ -297,28 +299,23 @@ class _Comparison:
         if error is None or error <= CLOSE or not self.at.point.special:
             return error
         if place not in self.decided:
-            self.decided[place] = self.has_no_limit(place, sides) or self.has_many_kinks(place)
+            self.decided[place] = self.is_among(place, sides) and self.is_shared(place)
         return mp.mpf(0) if self.decided[place] else error
 
-    def has_no_limit(self, place: Place, sides: Slopes) -> bool:
-        """Whether slopes nearby differ, and the derived value is among them."""
-        program, points = self.at.check.program, self.at.points
-        near = nearby(program.value, self.at.point, points.around(), self.name, place)
-        known = [*near, *sides.finite]
-        if not near or max(near) - min(near) <= UNSETTLED * max(map(abs, near)):
-            return False
-        return bool(min(known) <= self.own[place] <= max(known))
+    def is_among(self, place: Place, sides: Slopes) -> bool:
+        """Whether the derived value lies among the slopes nearby, where kinks that meet part."""
+        value, point = self.at.check.program.value, self.at.point
+        found = [*sides.finite]
+        for number, near in enumerate(self.at.points.around(point)):
+            parted = apart(value, self.name, number)
+            found += slopes(parted, near, near.machine(), self.name, place).finite
+        return bool(found) and self.between(self.own[place], found, sides.flat) <= CLOSE
 
-    def has_many_kinks(self, place: Place) -> bool:
-        """Whether kinks meet, each decided by the table; TensorFlow decides them alike."""
+    def is_shared(self, place: Place) -> bool:
+        """Whether TensorFlow's gradient, where it is finite, is the derived value."""
         found = self.at.tensorflow
-        if (
-            isinstance(found, str)
-            or meeting(self.at.check.program, self.at.point, self.name, place) < 2
-        ):
-            return False
-        x = mp.mpf(float(found[self.name][place]))
-        return bool(mp.isfinite(x) and self.error(self.own[place], x, mp.mpf(10) ** -3) <= CLOSE)
+        x = mp.nan if isinstance(found, str) else mp.mpf(float(found[self.name][place]))
+        return not mp.isfinite(x) or self.error(self.own[place], x, mp.mpf(10) ** -3) <= CLOSE
 
     def conventions(self) -> list[Convention]:
         """The elements that lie at a kink, or where the slope is infinite or has no limit."""

@@ -169,7 +169,7 @@ def _disagrees(right: _Comparison, wrong: Program) -> bool:
         own = derived.gradient(wrong, right.at.point.machine(), right.own, Clock(math.inf))
     if all(_is_same(x, right.own[p]) for p, x in own.items()):
         return False
-    found = replace(right, derived=wrong, own=own, clock=Clock(math.inf))
+    found = replace(right, derived=wrong, own=own, clock=Clock(math.inf), decided={})
     return not found.case().ok
 
 
