@@ -51,8 +51,6 @@ REASONS: dict[str, str] = {
         "soft_nearest_neighbor nca uniformity",
     "a quotient of sums of log softmaxes: the terms of its slope, alike in no symbols, cancel":
         "normalized_ce",
-    "equal shares, rounded apart, of which nothing is left":
-        "listmle",
     "`2^a - 2^b` for a and b near 0":
         "lambdarank_ndcg",
     "losses less their weighted mean, where all that count are of one class":

@@ -17,7 +17,20 @@ from fractions import Fraction
 from ..analyses.bounds import Bounds, Domains, Inference
 from ..analyses.scales import LARGEST, SLACK, SMALLEST, Scale, Scales
 from ..emit.schedule import is_complement
-from ..ir import REAL, TABLE, Access, Along, Apply, Const, Expr, Program, Reduce, Select, postorder
+from ..ir import (
+    REAL,
+    TABLE,
+    Access,
+    Along,
+    Apply,
+    Const,
+    Expr,
+    Program,
+    Reduce,
+    Select,
+    Size,
+    postorder,
+)
 from ..rules.softmax import share_of
 
 # The rounding error that single precision may reach, in last places, before a term is wide.
@@ -76,7 +89,7 @@ class _Widener:
     def is_number(self, term: Expr) -> bool:
         """Whether a term is computed of numbers alone: it is rounded once, and costs nothing."""
         parts = isinstance(term, Apply) and term.kind == REAL
-        return parts and all(isinstance(p, Const) or p in self.numbers for p in term.parts)
+        return parts and all(isinstance(p, Const | Size) or p in self.numbers for p in term.parts)
 
     def decides(self, term: Expr) -> bool:
         """Whether a term chooses between branches by numbers that carry more than one rounding."""
@@ -112,8 +125,8 @@ class _Widener:
         return root in self.roomy
 
     def parts_with_room(self, term: Expr) -> int:
-        """Give all parts of a term room; how many are wide."""
-        return sum([self.give_room(p) for p in term.parts])
+        """Give all parts of a term room; how many are wide, and no mere numbers."""
+        return sum([self.give_room(p) and p not in self.numbers for p in term.parts])
 
     def keep(self, terms: Sequence[Expr]) -> None:
         """Give room, and let no wide term be rounded where it is chosen, compared or added up."""
@@ -121,18 +134,23 @@ class _Widener:
         while before != (before := len(self.wide) + len(self.roomy)):
             for term in terms:
                 if _adds(term) and self.parts_with_room(term):
-                    if not self.is_mixed(term):
-                        self.roomy.add(term)
-                    elif any(p in self.wide - self.numbers for p in term.parts):
+                    if self.is_mixed(term):
                         self.widen(term)
+                    else:
+                        self.roomy.add(term)
                 elif any(map(self.is_wide, term.parts)) and not self.is_wide(term):
                     self.keep_parts(term)
 
     def is_mixed(self, term: Expr) -> bool:
         """Whether a sum has wide parts and rounded ones, which may differ where they are equal."""
-        if any(p in self.roomy for p in term.parts):
-            return False
-        return any(self.errors[p] and not self.is_wide(p) for p in term.parts)
+        rounded = any(self.errors[p] and not self.is_wide(p) for p in term.parts)
+        return rounded and any(map(self.is_computed_wide, term.parts))
+
+    def is_computed_wide(self, term: Expr) -> bool:
+        """Whether a term is wide, and not alone: there is more in it than single precision has."""
+        if term in self.roomy:
+            return any(map(self.is_computed_wide, term.parts))
+        return term in self.wide and term not in self.numbers
 
     def keep_parts(self, term: Expr) -> None:
         """Make wide what only chooses among wide terms, and all that is compared with one."""

@@ -102,6 +102,15 @@ def test_what_is_chosen_among_wide_terms_is_equal_to_one_of_them(jit: bool) -> N
     assert all(np.any(np.asarray(s) != 0) for s in slopes.values())
 
 
+def test_a_number_less_a_wide_term_is_not_rounded_before() -> None:
+    text = """loss f(y[b], z[b, c], n[c]) = mean[b](logsumexp[c](z + log(n)) - z[c=y])
+where y in index(c)
+    n > 0"""
+    y, z = np.int32([0, 1, 0]), np.float32([[1e20, 0], [0, 1e20], [1e20, 0]])
+    slopes = lossc.compile(text).value_and_grad(y, z, np.float32([1, 1]), wrt="z")[1]
+    assert not np.any(slopes["z"])
+
+
 @pytest.mark.parametrize(
     ("text", "op"),
     [
