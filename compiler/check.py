@@ -30,7 +30,8 @@ class Checked:
     """A loss or function that is sound: its declarations and its program.
 
     `static` names the params whose values were fixed when it was compiled, and `hidden` has the
-    lists that are defaults of functions it calls.
+    lists that are defaults of functions it calls. `forms` keeps the stable forms of programs over
+    its domains, for all that ask for them.
     """
 
     item: Head
@@ -40,6 +41,9 @@ class Checked:
     program: Program = field(repr=False)
     static: frozenset[str] = frozenset()
     hidden: Mapping[str, ast.Array] = field(default_factory=dict)
+    forms: dict[Program, Program] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def name(self) -> str:

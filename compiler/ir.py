@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import wraps
 from hashlib import blake2b
 from typing import TypeVar, cast
 
@@ -205,16 +206,38 @@ class Expr:
 
     def _finish(self, kind: Kind, head: str) -> None:
         """Fill in the derived fields; `head` says all that the parts do not."""
-        digest = blake2b(head.encode(), digest_size=16)
-        for part in self.parts:
-            digest.update(part.key)
-        free = frozenset[Index]().union(*(p.free for p in self.parts)).difference(self.binds)
-        own = max((b.level for b in self.binds), default=0)
-        level = max([own, *(p.level for p in self.parts)])
-        for name, value in (
-            ("key", digest.digest()), ("kind", kind), ("free", free), ("level", level)
-        ):  # fmt: skip
-            object.__setattr__(self, name, value)
+        parts, binds = self.parts, self.binds
+        text = b"".join((head.encode(), *(p.key for p in parts)))
+        key = blake2b(text, digest_size=16).digest()
+        level = max((*(b.level for b in binds), *(p.level for p in parts)), default=0)
+        free = _joined(parts).difference(binds) if binds else _joined(parts)
+        self.__dict__.update(key=key, kind=kind, free=free, level=level)
+
+
+Found = TypeVar("Found")
+
+
+def kept(function: Callable[[Expr], Found]) -> Callable[[Expr], Found]:
+    """A function of nothing but a term, whose result the term keeps once it is found."""
+    name = f"{function.__module__}.{function.__qualname__}"
+
+    @wraps(function)
+    def found(term: Expr) -> Found:
+        known = term.__dict__
+        if name not in known:
+            known[name] = function(term)
+        return cast(Found, known[name])
+
+    return found
+
+
+def _joined(parts: tuple[Expr, ...]) -> frozenset[Index]:
+    """The free indices of some terms; a set is built only where they differ."""
+    free = frozenset[Index]()
+    for part in parts:
+        if part.free and part.free is not free:
+            free = free | part.free if free else part.free
+    return free
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .analyses.bounds import Domains, Inference
 from .analyses.scales import Scales
+from .check import Checked
 from .ir import Expr, Program
 from .passes.arrange import arrange
 from .passes.guard import guard
@@ -27,13 +28,26 @@ def prepare(program: Program) -> Program:
 
 @dataclass(frozen=True, slots=True)
 class Numerics:
-    """How programs are made right to the last bits; without domains they run as written."""
+    """How programs are made right to the last bits; without domains they run as written.
+
+    `forms` keeps the stable forms that were made.
+    """
 
     domains: Domains | None = None
+    forms: dict[Program, Program] = field(default_factory=dict, repr=False, compare=False)
+
+    @staticmethod
+    def of(checked: Checked) -> Numerics:
+        """Those of a loss, which keeps the forms."""
+        return Numerics(checked.domains, checked.forms)
 
     def stable(self, program: Program) -> Program:
         """The program in a form that loses no digits."""
-        return program if self.domains is None else stabilise(program, self.domains)
+        if self.domains is None:
+            return program
+        if program not in self.forms:
+            self.forms[program] = stabilise(program, self.domains)
+        return self.forms[program]
 
     def arranged(self, program: Program) -> Program:
         """The program with its products in an order that keeps them in range."""

@@ -242,7 +242,7 @@ class Runtime:
 
     def numerics(self, checked: Checked) -> Numerics:
         """How the programs of the loss are made right to the last bits."""
-        return Numerics(checked.domains) if self.stable else AS_WRITTEN
+        return Numerics.of(checked) if self.stable else AS_WRITTEN
 
 
 def _of_params(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from mpmath import mp
 
+from .. import domains as dom
 from ..check import Checked
 from ..gradcheck.point import Point, places
 from ..gradcheck.points import Points, lengths_of_params
@@ -184,7 +185,12 @@ class Batches:
         """The points of a gradient check, which know kinks."""
         return Points(self.checked, self.program, self.sizes, self.sizes, self.seed)
 
+    @cached_property
+    def intervals(self) -> dict[dom.Between, tuple[int, int]]:
+        """The places of the intervals that were drawn from, for all samplers."""
+        return {}
+
     def sampler(self, salt: str) -> FloatSampler:
         """A sampler of its own random numbers."""
         rng = Random(f"{self.seed} {salt} {self.checked.name}")
-        return FloatSampler(rng, self.sizes, format=self.format)
+        return FloatSampler(rng, self.sizes, format=self.format, known=self.intervals)

@@ -5,7 +5,9 @@ Subnormal numbers are left out, for XLA reads them as 0.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import ml_dtypes
@@ -16,8 +18,10 @@ from ..arithmetic import Value
 
 Array = np.ndarray[Any, Any]
 
+USUAL = 6  # numbers of a usual size have exponents of at most so much
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Format:
     """A binary float format: `digits` bits of precision, `bits` in all, exponents from `least`.
 
@@ -34,20 +38,25 @@ class Format:
         """The NumPy dtype."""
         return np.dtype(ml_dtypes.bfloat16 if self.name == "bfloat16" else self.name)
 
-    @property
+    @cached_property
     def tiny(self) -> Value:
         """The smallest positive normal number."""
         return mp.ldexp(mp.mpf(1), self.least)
 
-    @property
+    @cached_property
     def largest(self) -> Value:
         """The largest finite number."""
         return self.number(self.count)
 
-    @property
+    @cached_property
     def count(self) -> int:
         """How many positive normal numbers there are."""
         return (2 - 2 * self.least) << (self.digits - 1)
+
+    @cached_property
+    def usual(self) -> tuple[int, int]:
+        """The places of the least and the largest positive number of a usual size."""
+        return self.place(mp.ldexp(1, -USUAL)), self.place(mp.ldexp(1, USUAL))
 
     def number(self, place: int) -> Value:
         """The number at a place in the order."""
@@ -111,9 +120,12 @@ class Format:
         return self._distance(got, true, scale)
 
     def _distance(self, got: Any, true: Value, scale: Value | None) -> float:
-        gap = abs(mp.mpf(got) - true)
-        unit = self.unit(true if scale is None else scale)
-        return min(float(mp.log(1 + gap / unit, 2)), float(self.bits))
+        return self.lost(abs(mp.mpf(got) - true), true if scale is None else scale)
+
+    def lost(self, gap: Value, size: Value) -> float:
+        """The bits of error of a result so far from a true value of some size."""
+        units = gap / self.unit(size)
+        return min(math.log2(1 + float(units)), float(self.bits))
 
 
 FORMATS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import numpy as np
 from mpmath import mp
 
-from ..arithmetic import Value
 from ..check import Checked
 from ..gradcheck.point import Clock, OutOfTime
 from ..ir import REAL
@@ -159,22 +159,26 @@ class _Error:
     """The error of a vector, in units of its largest component."""
 
     def __init__(self, format: Format, got: Any, true: Any) -> None:
-        pairs = [(_number(g), t) for g, t in zip(np.ravel(got), np.ravel(true), strict=True)]
-        sizes = [abs(t) for _, t in pairs if abs(t) <= format.largest]
-        scale = max(sizes, default=mp.mpf(0))
-        self.bits = max((format.error(g, t, scale) for g, t in pairs), default=0.0)
-        gaps = [abs(g - t) for g, t in pairs if mp.isfinite(g) and mp.isfinite(t)]
-        self.absolute = float(max(gaps, default=mp.mpf(0)))
-        normal = [g for g, t in pairs if abs(t) <= format.largest]
-        self.finite = all(map(mp.isfinite, normal))
+        pairs = zip(np.ravel(got), np.ravel(true), strict=True)
+        triples = [(float(g), t, abs(t)) for g, t in pairs]
+        normal = [(g, size) for g, _, size in triples if size <= format.largest]
+        scale = max((size for _, size in normal), default=mp.mpf(0))
+        self.finite = all(math.isfinite(g) for g, _ in normal)
+        # Ordinary numbers are in units of one size, so the largest of their gaps has the most bits.
+        gaps, ordinary, bits = [mp.mpf(0)], [mp.mpf(0)], [0.0]
+        for g, t, size in triples:
+            if math.isfinite(g) and size < mp.inf:
+                gaps.append(abs(g - t))
+            if size > format.largest or not math.isfinite(g):
+                bits.append(format.error(mp.mpf(g), t, scale))
+            elif size >= format.tiny or abs(g) > format.tiny:
+                ordinary.append(gaps[-1])
+        self.bits = max(format.lost(max(ordinary), scale), *bits)
+        self.absolute = float(max(gaps))
 
 
 def _has_nan(values: Any) -> bool:
     return any(mp.isnan(x) for x in np.ravel(values))
-
-
-def _number(x: Any) -> Value:
-    return mp.mpf(float(x))
 
 
 def _text(array: Array) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mpmath import mp
@@ -12,11 +12,11 @@ from ..arithmetic import Value
 from ..elaborate.declare import Param
 from ..gradcheck.point import Array
 from ..gradcheck.sampling import EDGE, MILD, ZERO, Sampler
+from ..ir import Access, postorder
 from .floats import FLOAT32, Format
 
 FLOATS = "floats"  # any float, each as likely
 NEAR_END = 1 / 4  # of the samples lie next to an end of their interval that is not 0
-ORDINARY = 6  # mild samples have exponents of at most so much
 CORNERS = 8  # places from an end, that count as a corner
 
 
@@ -25,6 +25,7 @@ class FloatSampler(Sampler):
     """Draws the numbers of a format."""
 
     format: Format = FLOAT32
+    known: dict[dom.Between, tuple[int, int]] = field(default_factory=dict)
 
     def param(self, decl: Param, vary: bool) -> Array:
         """The default of a param, or an admissible value near it, in the format."""
@@ -53,7 +54,19 @@ class FloatSampler(Sampler):
         return self.format.number(self.rng.randint(low, high))
 
     def places(self, domain: dom.Between) -> tuple[int, int]:
-        """The first and the last place of an interval in the order of the format."""
+        """The first and the last place of an interval in the order of the format.
+
+        They are kept where the interval depends on no param.
+        """
+        if domain in self.known:
+            return self.known[domain]
+        found = self._places(domain)
+        if not any(isinstance(t, Access) for end in (domain.low, domain.high) if end is not None
+                   for t in postorder(end)):  # fmt: skip
+            self.known[domain] = found
+        return found
+
+    def _places(self, domain: dom.Between) -> tuple[int, int]:
         f = self.format
         low, high = self.ends(domain)
         first = -f.count if mp.isinf(low) else f.place(low)
@@ -79,7 +92,7 @@ class FloatSampler(Sampler):
     def ordinary(self, low: int, high: int) -> Value:
         """A number of a usual size."""
         f = self.format
-        least, most = f.place(mp.ldexp(1, -ORDINARY)), f.place(mp.ldexp(1, ORDINARY))
+        least, most = f.usual
         spans = [(max(a, low), min(b, high)) for a, b in ((-most, -least), (least, most))]
         spans = [(a, b) for a, b in spans if a <= b]
         if not spans:

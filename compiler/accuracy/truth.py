@@ -70,7 +70,7 @@ class Subject:
     @cached_property
     def programs(self) -> dict[str, _Forms]:
         """The value, named "", and the gradients by name, as written and as rewritten."""
-        numerics = Numerics(self.checked.domains)
+        numerics = Numerics.of(self.checked)
         whole = total(self.checked.program)
         stable = numerics.stable(whole)
         forms = {"": _Forms(self.program, numerics.stable(self.program), True)}

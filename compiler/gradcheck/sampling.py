@@ -13,10 +13,10 @@ import numpy as np
 from mpmath import mp
 
 from .. import domains as dom
-from ..arithmetic import Value
+from ..arithmetic import NEAREST, Value
 from ..elaborate.declare import Input, Param
 from ..interpret import Machine
-from ..ir import BOOL, INT, REAL, Axis, Expr
+from ..ir import BOOL, INT, REAL, Axis, Const, Expr
 from .point import Array
 
 Decl = Input | Param
@@ -166,6 +166,8 @@ class Sampler:
 
     def bound(self, term: Expr) -> Value:
         """The value of a bound."""
+        if isinstance(term, Const) and isinstance(term.value, Fraction):
+            return NEAREST.number(term.value)
         return Machine(self.sizes, self.params).run(term, {})
 
     def length(self, axis: Axis) -> int:

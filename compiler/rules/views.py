@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from ..fold import apply
-from ..ir import Apply, Const, Expr
+from ..ir import Apply, Const, Expr, kept
 from ..passes.simplify import ONE, ZERO, minus, over, plus, times
 
 Terms = tuple[tuple[Fraction, Expr], ...]
@@ -14,6 +14,7 @@ Factors = tuple[tuple[Expr, Fraction], ...]
 UNITY = Fraction(1)
 
 
+@kept
 def terms_of(term: Expr) -> Terms:
     """A term as a sum of numbers times terms; the number alone goes with 1."""
     found: dict[Expr, Fraction] = {}
@@ -32,10 +33,12 @@ def terms_of(term: Expr) -> Terms:
                 if isinstance(core, Apply) and core.op in ("add", "sub") and number != 1:
                     stack.append((scale * number, core))
                 else:
-                    found[core] = found.get(core, Fraction(0)) + scale * number
+                    share = number if scale is UNITY else scale * number
+                    found[core] = found[core] + share if core in found else share
     return tuple((n, t) for t, n in found.items() if n)
 
 
+@kept
 def scaled(term: Expr) -> tuple[Fraction, Expr]:
     """A term as a number times a term without one."""
     match term:
@@ -52,6 +55,7 @@ def scaled(term: Expr) -> tuple[Fraction, Expr]:
     return UNITY, term
 
 
+@kept
 def factors_of(term: Expr) -> tuple[Fraction, Factors]:
     """A term as a number times powers of terms."""
     number = UNITY
@@ -78,7 +82,7 @@ def factors_of(term: Expr) -> tuple[Fraction, Factors]:
             case Apply(op="sqrt", args=(a,)) if power % 2 == 0:
                 stack.append((a, power / 2))
             case _:
-                found[part] = found.get(part, Fraction(0)) + power
+                found[part] = found[part] + power if part in found else power
     return number, tuple((t, n) for t, n in found.items() if n)
 
 
