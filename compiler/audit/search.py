@@ -33,6 +33,8 @@ LEAST = mp.mpf(10) ** -13
 FLOAT_ERROR = 1e-9
 SPECIAL = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 10.0, -10.0, 0.1, 0.01, 3.0)
 SIMPLE = (0, 1, 2, -1, Fraction(1, 2), -2, 3, 10)
+SIZES = (0.1, 1.0, 3.0, 10.0, 40.0)
+NEAR = (0.0, 0.0, 1.0, -1.0, 1e-3)  # from a number that a tied one is
 MARGIN = 1e-6  # from an open end
 
 Point = Mapping[str, Fraction]
@@ -102,48 +104,69 @@ def _found(question: Question, budget: Budget, rounds: int) -> Point | None:
 
 
 def _start(question: Question, names: Sequence[str], rng: np.random.Generator) -> dict[str, Array]:
-    points: dict[str, Array] = {}
-    for name in names:
-        points[name] = _column(question.box[name], rng)
-        if name in question.integers:
-            points[name] = np.round(points[name])
-    some = [names[k] for k in rng.permutation(len(names))[:TIED]]
+    space = _Space.of(question, names)
+    points = space.inside(space.columns(rng))
+    some = rng.permutation(len(names))[:TIED]
     for a in some:
-        for b in names:
-            tie = rng.random(POINTS) < 0.5 / len(some)
-            near = rng.choice([0.0, 0.0, 1.0, -1.0, 1e-3], POINTS)
-            moved = _inside(np.where(tie, points[a] + near, points[b]), question.box[b])
-            points[b] = np.round(moved) if b in question.integers else moved
-    return points
+        tie = rng.random(points.shape) < 0.5 / len(some)
+        near = _chosen(NEAR, points.shape, rng)
+        points = space.inside(np.where(tie, points[a] + near, points))
+    return dict(zip(names, points, strict=True))
 
 
-def _column(interval: Interval, rng: np.random.Generator) -> Array:
-    """Numbers of an interval: everywhere, near its ends, and special ones."""
-    size = rng.choice([0.1, 1.0, 3.0, 10.0, 40.0], POINTS)
-    wide = rng.standard_normal(POINTS) * size
-    special = rng.choice(SPECIAL, POINTS)
-    column = np.where(rng.random(POINTS) < 0.35, special, wide)
-    low, high = interval.low, interval.high
-    if interval.is_bounded:
-        even = low + (high - low) * rng.random(POINTS)
-        ends = np.where(rng.random(POINTS) < 0.5, low, high)
-        near = np.where(rng.random(POINTS) < 0.5, low, high)
-        near = near + rng.standard_normal(POINTS) * 0.01 * (high - low)
-        pick = rng.random(POINTS)
+@dataclass(frozen=True)
+class _Space:
+    """The intervals of some variables, one a row; `whole` tells which are of integers."""
+
+    low: Array
+    high: Array
+    low_end: Array
+    high_end: Array
+    whole: Array
+
+    @staticmethod
+    def of(question: Question, names: Sequence[str]) -> _Space:
+        """That of a question; its ends are where points may lie, a margin from open ones."""
+        intervals = [question.box[n] for n in names]
+        low, high = np.array([(i.low, i.high) for i in intervals]).reshape(-1, 2).T[:, :, None]
+        bounded = np.array([i.is_bounded for i in intervals], dtype=bool)[:, None]
+        margin = MARGIN * np.where(bounded, high - low, 1.0)
+        opens = np.array([(i.low_open, i.high_open) for i in intervals], dtype=bool)
+        low_open, high_open = opens.reshape(-1, 2).T[:, :, None]
+        ends = low + margin * low_open, high - margin * high_open
+        whole = np.array([n in question.integers for n in names], dtype=bool)[:, None]
+        return _Space(low, high, *ends, whole)
+
+    def columns(self, rng: np.random.Generator) -> Array:
+        """Numbers of each interval: everywhere, near its ends, and special ones."""
+        shape = (len(self.low), POINTS)
+        wide = rng.standard_normal(shape) * _chosen(SIZES, shape, rng)
+        special = _chosen(SPECIAL, shape, rng)
+        column = np.where(rng.random(shape) < 0.35, special, wide)
+        half = rng.random(shape) < 0.5
+        above, below = self.low > -INF, self.high < INF
+        with np.errstate(invalid="ignore"):
+            aside = np.where(above, self.low + np.abs(wide), self.high - np.abs(wide))
+            column = np.where((above ^ below) & half, aside, column)
+            return np.where(above & below, self.between(special, half, rng), column)
+
+    def between(self, special: Array, half: Array, rng: np.random.Generator) -> Array:
+        """Numbers of intervals with two ends."""
+        shape, width = special.shape, self.high - self.low
+        ends = np.where(half, self.low, self.high)
+        near = ends + rng.standard_normal(shape) * 0.01 * width
+        even, pick = self.low + width * rng.random(shape), rng.random(shape)
         column = np.where(pick < 0.5, even, np.where(pick < 0.65, ends, near))
-        column = np.where(rng.random(POINTS) < 0.15, special, column)
-    elif low > -INF:
-        column = np.where(rng.random(POINTS) < 0.5, low + np.abs(wide), column)
-    elif high < INF:
-        column = np.where(rng.random(POINTS) < 0.5, high - np.abs(wide), column)
-    return _inside(column, interval)
+        return np.where(rng.random(shape) < 0.15, special, column)
+
+    def inside(self, columns: Array) -> Array:
+        """Numbers moved into their intervals, and rounded where these are of integers."""
+        moved = np.clip(columns, self.low_end, self.high_end)
+        return np.where(self.whole, np.round(moved), moved) if self.whole.any() else moved
 
 
-def _inside(column: Array, interval: Interval) -> Array:
-    scale = interval.high - interval.low if interval.is_bounded else 1.0
-    low = interval.low + (MARGIN * scale if interval.low_open and interval.low > -INF else 0.0)
-    high = interval.high - (MARGIN * scale if interval.high_open and interval.high < INF else 0.0)
-    return np.clip(column, low, high)
+def _chosen(numbers: Sequence[float], shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    return np.asarray(numbers)[rng.integers(len(numbers), size=shape)]
 
 
 def _around(
@@ -152,13 +175,10 @@ def _around(
 ) -> dict[str, Array]:  # fmt: skip
     """Points near the best, some variables moved."""
     chosen = rng.choice(order, POINTS)
-    moved: dict[str, Array] = {}
-    for name in names:
-        base = points[name][chosen]
-        shift = rng.standard_normal(POINTS) * step * np.maximum(np.abs(base), 0.3)
-        column = _inside(base + np.where(rng.random(POINTS) < 0.6, shift, 0.0), question.box[name])
-        moved[name] = np.round(column) if name in question.integers else column
-    return moved
+    base = np.stack([points[n][chosen] for n in names])
+    shift = rng.standard_normal(base.shape) * step * np.maximum(np.abs(base), 0.3)
+    moved = base + np.where(rng.random(base.shape) < 0.6, shift, 0.0)
+    return dict(zip(names, _Space.of(question, names).inside(moved), strict=True))
 
 
 def _score(question: Question, points: Mapping[str, Array]) -> Array:
