@@ -20,8 +20,9 @@ SCANS = ("cumsum", "logcumsumexp", "sort")
 TABLED = (
     "loss f(x[n]) = sum[n]((n + 1) * sum[u in -1..1](a[n+u]^2 * (u + 2)))\n"
     "where a[n] = sum[v in 0..1](x[n+v]^2 * (v + 1))",
-    "loss f(x[n, m]) = sum[n, m]((n + 2*m + 1) * sum[u in 0..1](pad(x[n+u, m], 1) * a[n-u, m]^2))\n"
-    "where a[n, m] = exp(sum[v in -1..1](pad(x[n, m+v], 0) * (v + 2)))",
+    "loss f(x[n, m]) = sum[n, m]((n + 2*m + 1) * b)\n"
+    "where b = sum[u in 0..1](pad(x[n+u, m], 1) * pad(a[n-u, m], 2)^2); a[n, m] = "
+    "exp(sum[v in -1..1](pad(x[n, m+v], 0) * (v + 2)))",
 )
 
 # Weights by place, so that no place can be taken for another.
