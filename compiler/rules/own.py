@@ -8,13 +8,15 @@ left is `w[i] * sum[j if j != i](x[j]^2) - x[i] * sum[j if j != i](w[j] * x[j])`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import combinations
 from itertools import product as every
+from typing import TypeGuard
 
 from ..analyses.bounds import Inference
-from ..fold import apply, disjunction, select
+from ..fold import apply, conjunction, disjunction, select
 from ..ir import (
     Apply,
     Bound,
@@ -36,6 +38,8 @@ from .cancel import without_cancelling
 from .views import factors_of, product, terms_of, total
 
 UNITY = Fraction(1)
+# Of sums of more terms no pairs are tried.
+MOST_TERMS = 4
 Powers = Mapping[Expr, Fraction]
 
 
@@ -89,14 +93,23 @@ class _Part:
 
 
 def own_parts_apart(term: Expr, facts: Inference) -> Expr:
-    """A difference of sums without the terms of them that cancel; else the term itself."""
+    """A sum, of two terms of it without the parts of them that cancel; else the term itself."""
     terms = terms_of(term)
-    if len(terms) != 2:
+    if len(terms) > MOST_TERMS:
         return term
-    (m, a), (n, b) = ((number, _unguarded(t)) for number, t in terms)
+    for pair in combinations(terms, 2):
+        left = _left_of_pair(*pair)
+        if left is not None:
+            return total([*(t for t in terms if t not in pair), (UNITY, left)])
+    return term
+
+
+def _left_of_pair(one: tuple[Fraction, Expr], other: tuple[Fraction, Expr]) -> Expr | None:
+    """The sum of two terms without the parts that cancel, if there are any."""
+    (m, a), (n, b) = ((number, _unguarded(t)) for number, t in (one, other))
     left = _left((m, a[1]), (n, b[1]))
     if left is None:
-        return term
+        return None
     of_a, of_b = total([(m, a[1])]), total([(n, b[1])])
     return _where(a[0], _where(b[0], left, of_a), _where(b[0], of_b, ZERO))
 
@@ -114,21 +127,53 @@ def _where(condition: Expr | None, then: Expr, other: Expr) -> Expr:
 
 def _left(*terms: tuple[Fraction, Expr]) -> Expr | None:
     """The sum of two products, if there are sums in it whose own parts cancel."""
-    found = [factors_of(t) for _, t in terms]
-    powers = [dict(factors) for _, factors in found]
+    plain = [(scale * number, dict(f)) for scale, t in terms for number, f in [factors_of(t)]]
+    hoisted = [_hoisted(*part) for part in plain]
+    left = _left_of_products(plain)
+    return _left_of_products(hoisted) if left is None and hoisted != plain else left
+
+
+def _left_of_products(terms: Sequence[tuple[Fraction, Powers]]) -> Expr | None:
+    powers = [factors for _, factors in terms]
     common = {b: min(p.get(b, Fraction(0)) for p in powers) for p in powers for b in p}
-    parts: list[_Part] = []
-    for (scale, _), (number, _), mine in zip(terms, found, powers, strict=True):
-        rest = {b: p - common[b] for b, p in _all(mine, common) if p != common[b]}
-        opened = _opened(scale * number, rest)
-        if opened is None:
-            return None
-        parts += opened
-    below, parts = _common_out(parts)
-    inner = _without_own(parts)
-    if inner is None:
-        return None
-    return product(UNITY, [(inner, UNITY), *_nonzero(common), *_nonzero(below)])
+    rests = [{b: p - common[b] for b, p in _all(f, common) if p != common[b]} for f in powers]
+    numbers = [number for number, _ in terms]
+    for sums in every(*map(_to_open, rests)):
+        each = [_opened(*x) for x in zip(numbers, rests, sums, strict=True)]
+        below, parts = _common_out([part for parts in each for part in parts])
+        inner = _without_own(parts)
+        if inner is not None:
+            return product(UNITY, [(inner, UNITY), *_nonzero(common), *_nonzero(below)])
+    return None
+
+
+def _hoisted(number: Fraction, factors: Powers) -> tuple[Fraction, Powers]:
+    """A product, with what is the same in all terms of a sum in front of the sum."""
+    found: dict[Expr, Fraction] = {}
+    for base, power in factors.items():
+        outside: list[tuple[Expr, Fraction]] = []
+        if power == 1 and _is_open(base):
+            scale, inner = factors_of(base.body)
+            inside = [f for f in inner if f[0].free & frozenset(base.indices)]
+            if inside:
+                outside = [f for f in inner if f not in inside]
+                base = replace(base, body=product(UNITY, inside))
+                number *= scale
+        for b, p in ((base, power), *outside):
+            found[b] = found.get(b, Fraction(0)) + p
+    return number, {b: p for b, p in found.items() if p}
+
+
+def _is_open(term: Expr) -> TypeGuard[Reduce]:
+    """Whether a term is a sum over all indices, or over all but those at which it adds up 0."""
+    if not (isinstance(term, Reduce) and term.op == "sum"):
+        return False
+    match term.filter:
+        case None:
+            return True
+        case Apply(op="ne", args=(x, Const(value=Fraction() as number))) if number == 0:
+            return x in dict(factors_of(term.body)[1])
+    return False
 
 
 def _common_out(parts: list[_Part]) -> tuple[Powers, list[_Part]]:
@@ -147,24 +192,28 @@ def _nonzero(powers: Powers) -> Iterator[tuple[Expr, Fraction]]:
     return ((b, p) for b, p in powers.items() if p)
 
 
-def _opened(number: Fraction, rest: Powers) -> list[_Part] | None:
-    """A product as a sum of products with one sum over indices each; None if it is none."""
-    whole = [(b, p) for b, p in rest.items() if _sums_in(b, p)]
-    plain = tuple((b, p) for b, p in rest.items() if not _sums_in(b, p))
-    if len(whole) > 1:
-        return None
-    if not whole:
-        return [_Part(number, plain)]
+def _to_open(rest: Powers) -> list[Expr | None]:
+    """The factors that are sums over indices, one of which is to be opened; none of none."""
+    return [b for b, p in rest.items() if _sums_in(b, p)] or [None]
+
+
+def _opened(number: Fraction, rest: Powers, whole: Expr | None) -> list[_Part]:
+    """A product as a sum of products with one sum over indices each, of one of its factors."""
+    if whole is None:
+        return [_Part(number, tuple(rest.items()))]
+    plain = tuple((b, p) for b, p in rest.items() if b != whole)
     return [
         _Part(number * n, (*plain, *f), over)
-        for n, f, over in (_parted(n, t) for n, t in _sums_in(*whole[0]))
+        for n, f, over in (_parted(n, t) for n, t in _sums_in(whole, rest[whole]))
     ]
 
 
 def _sums_in(base: Expr, power: Fraction) -> tuple[tuple[Fraction, Expr], ...]:
     """The power of a term as a sum that holds sums over indices; empty if it does not."""
+    if power == 1 and _is_open(base):
+        return ((UNITY, base),)
     match base:
-        case Reduce(op="sum" | "mean", filter=None) if power == 1:
+        case Reduce(op="mean", filter=None) if power == 1:
             return ((UNITY, base),)
         case Reduce(op="norm", filter=None, indices=indices, body=body) if power == 2:
             return ((UNITY, Reduce("sum", indices, apply("pow", (body, Const(Fraction(2)))))),)
@@ -188,9 +237,9 @@ def _parted(
     number: Fraction, term: Expr
 ) -> tuple[Fraction, tuple[tuple[Expr, Fraction], ...], Reduce | None]:
     """A term as a number, factors, and a sum over indices."""
+    if _is_open(term):
+        return number, (), term
     match term:
-        case Reduce(op="sum", filter=None):
-            return number, (), term
         case Reduce(op="mean", filter=None, indices=(index,), body=body):
             size = _size(index)
             if size is not None:
@@ -247,4 +296,6 @@ def _others(term: Reduce | None, places: tuple[Index, ...]) -> Expr:
         return Const(UNITY)
     pairs = zip(term.indices, places, strict=True)
     apart = [apply("ne", (Position(b), Position(i))) for b, i in pairs]
-    return _over(term, term.body, disjunction(apart))
+    others = disjunction(apart)
+    chosen = others if term.filter is None else conjunction((others, term.filter))
+    return _over(term, term.body, chosen)

@@ -17,6 +17,7 @@ DIGITS = 60
 WHERE = {
     "s": "\nwhere\n    s = sum[j](x[j] * y[j])",
     "q": "\nwhere\n    q = sqrt(mean[j](x[j]^2) + 2)",
+    "g": "\nwhere\n    g[i] = sum[k](x[k] * y[i])",
 }
 # What is computed at each place of an axis, from which rule: the slopes of quotients of norms.
 FORMULAS = {
@@ -27,6 +28,9 @@ FORMULAS = {
         OWN,
     "mean[j](x[j]) * x - mean[j](x[j]^2)": OWN,
     "exp(y) / q - mean[j](x[j]) * x * exp(y) / q^3": OWN,
+    "g / norm[j](x[j]) - x * sum[j](x[j] * g[j]) / norm[j](x[j])^3": OWN,
+    "exp(y) + s * x / norm[j](x[j])^3 - y / norm[j](x[j])": OWN,
+    "sum[j if y[j] != 0](x[j] * y[j] / q^2) * x - y * sum[j](x[j]^2) / q^2": OWN,
     "y * sum[j](x[j] - mean[k](x[k]))": DEVIATIONS,
     "y + sum[j](s * (y[j] + mean[k](x[k]) - x[j]) / 3)": DEVIATIONS,
 }  # fmt: skip
@@ -35,6 +39,7 @@ KEPT = (
     "s * x - y * sum[j](y[j]^2)", "s * y / norm[j](x[j])^3 - x / norm[j](x[j])",
     "sum[j](x[j] - mean[k](y[k]))", "sum[j](x[j] * (x[j] - mean[k](x[k])))",
     "sum[j if j > 0](x[j] - mean[k](x[k]))",
+    "sum[j if x[j] > 1](x[j] * y[j]) * x - y * sum[j](x[j]^2)",
 )  # fmt: skip
 POINTS = (
     ((0.5, -2.0, 3.0), (1.5, 4.0, -0.25)),
