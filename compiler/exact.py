@@ -1,24 +1,30 @@
 """Values in arbitrary precision, raised until the digits stand still.
 
-A program is run twice at each precision, rounded to nearest and rounded otherwise
-(`arithmetic.Nudged`). What agrees to the digits asked for is settled; for the rest the number of
-bits is doubled. So `log(1 - sigmoid(1000))` is found, though it takes 1,450 bits to tell the
-sigmoid from 1, and a zero, or an infinity, is known from one that more digits would resolve.
+A program is enclosed in balls (`enclose`), at all places at once. What they tell to the digits
+asked for is settled; for the rest the number of bits is doubled. So `log(1 - sigmoid(1000))` is
+found, though it takes 1,450 bits to tell the sigmoid from 1.
+
+No ball tells a zero that rests on numbers that are rounded from one that more digits would resolve,
+nor which of two such numbers that are equal is the larger. What is left is therefore run twice at
+each precision, rounded to nearest and rounded otherwise (`arithmetic.Nudged`); there, what agrees
+is settled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
 from typing import Any
 
 import numpy as np
+from flint import arb
 from mpmath import mp
 
 from .arithmetic import NEAREST, NUDGED, Value
+from .balls import NAN, ZERO, Ball, is_infinite, middle, objects, of_number
+from .enclose import TooLarge, Values, enclose
 from .interpret import Array, Compiler, Machine, arrays_of, sizes_of
-from .ir import Index, Program
+from .ir import Axis, Index, Program
 
 MOST_BITS = 1 << 16
 SPARE_BITS = 40  # at the first precision, beyond the digits asked for
@@ -111,22 +117,86 @@ class Exact:
     values: Array
     settled: Array
 
+    @staticmethod
+    def empty(program: Program, sizes: Mapping[Axis, int]) -> Exact:
+        """Nothing settled yet."""
+        lengths = [s.axis.size or sizes[s.axis] for s in program.axes if s.axis is not None]
+        return Exact(np.empty(lengths, dtype=object), np.zeros(lengths, dtype=bool))
+
+    @property
+    def left(self) -> list[Place]:
+        """The places that are not settled."""
+        return [tuple(map(int, p)) for p in np.argwhere(~self.settled)]
+
+    def or_else(self, other: Exact) -> Exact:
+        """These elements, and what is not settled as it is there."""
+        values = np.where(self.settled, self.values, other.values)
+        return Exact(objects(values), self.settled | other.settled)
+
 
 def evaluate(
-    program: Program, values: Mapping[str, object], asked: Accuracy,
-    compiler: Compiler | None = None, only: Iterable[Place] | None = None,
-    check: Callable[[], None] = lambda: None,
-) -> Exact:  # fmt: skip
-    """The value of a program in arbitrary precision, at all places or at some `only`.
+    program: Program, values: Values, asked: Accuracy, check: Callable[[], None] = lambda: None
+) -> Exact:
+    """The value of a program in arbitrary precision.
 
     `values` has arrays, lists or numbers by name, as for `interpret`. An element that `asked.most`
     bits do not settle has the value found with so many, or is 0 if it went on vanishing, which
     counts as settled. `check` is called now and then, and may raise.
     """
+    (exact,) = enclosed(program, [values], asked, None, check)
+    if not exact.left:
+        return exact
+    return exact.or_else(approached(program, values, asked, exact.left, None, check))
+
+
+def enclosed(
+    program: Program, lots: Sequence[Values], asked: Accuracy,
+    only: Sequence[Sequence[Place]] | None = None, check: Callable[[], None] = lambda: None,
+) -> list[Exact]:  # fmt: skip
+    """As `evaluate`, for several lots of data of the same sizes, where a ball settles it.
+
+    The other elements have no value. With `only`, some places of each lot are asked for.
+    """
+    sizes = sizes_of(program, lots[0])
+    exact = [Exact.empty(program, sizes) for _ in lots]
+    left = {k: e.left for k, e in enumerate(exact)} if only is None else dict(enumerate(only))
+    for n, bits in enumerate(asked.precisions()):
+        left = {k: places for k, places in left.items() if places}
+        if not left:
+            break
+        rows = sorted({p[0] for places in left.values() for p in places}) if program.axes else None
+        some = [lots[k] for k in left]
+        try:
+            found = enclose(program, some, sizes, bits, rows, check, strict=n > 0)
+        except TooLarge:
+            break
+        for balls, (k, places) in zip(found, left.items(), strict=True):
+            _settle(exact[k], objects(balls), rows, places, asked)
+            left[k] = [p for p in places if not exact[k].settled[p]]
+    return exact
+
+
+def _settle(
+    exact: Exact, balls: Array, rows: Sequence[int] | None, places: Sequence[Place],
+    asked: Accuracy,
+) -> None:  # fmt: skip
+    """Note the elements that their balls tell; of the first axis there are some `rows`."""
+    row = {k: n for n, k in enumerate(rows or ())}
+    around = {p: balls[(row[p[0]], *p[1:]) if p else ()] for p in places}
+    largest = _largest(around, asked)
+    for place, ball in around.items():
+        if _is_narrow(ball, asked, largest.get(place[: asked.apart], ZERO)):
+            exact.values[place], exact.settled[place] = middle(ball), True
+
+
+def approached(
+    program: Program, values: Values, asked: Accuracy, only: Iterable[Place],
+    compiler: Compiler | None = None, check: Callable[[], None] = lambda: None,
+) -> Exact:  # fmt: skip
+    """As `evaluate`, at some places only, by two runs at each precision."""
     sizes = sizes_of(program, values)
-    lengths = [s.axis.size or sizes[s.axis] for s in program.axes if s.axis is not None]
-    unsettled = {p: _Element() for p in (product(*map(range, lengths)) if only is None else only)}
-    exact = Exact(np.empty(lengths, dtype=object), np.ones(lengths, dtype=bool))
+    exact = Exact.empty(program, sizes)
+    unsettled = {p: _Element() for p in only}
     compiler = compiler or Compiler()
     largest: dict[Place, Value] = {}
     for bits in asked.precisions():
@@ -135,7 +205,7 @@ def evaluate(
             _note_largest(unsettled, asked, largest)
             for place, element in [*unsettled.items()]:
                 if element.is_settled(asked, largest.get(place[: asked.apart], 0)):
-                    exact.values[place] = element.near[-1]
+                    exact.values[place], exact.settled[place] = element.near[-1], True
                     del unsettled[place]
         if not unsettled:
             break
@@ -144,6 +214,26 @@ def evaluate(
         exact.values[place] = mp.mpf(0) if vanishes else element.near[-1]
         exact.settled[place] = vanishes
     return exact
+
+
+def _largest(found: Mapping[Place, Ball], asked: Accuracy) -> dict[Place, Ball]:
+    """The largest component of each vector, as far as it is known."""
+    largest: dict[Place, Ball] = {}
+    if asked.apart is not None:
+        for place, ball in found.items():
+            size = ball.abs_lower()
+            if size.is_finite() and middle(size) <= asked.ceiling:
+                vector = place[: asked.apart]
+                largest[vector] = max(largest.get(vector, ZERO), size)
+    return largest
+
+
+def _is_narrow(ball: Ball, asked: Accuracy, largest: Ball) -> bool:
+    """Whether a ball tells the digits asked for."""
+    if not ball.is_finite():
+        return ball is NAN or is_infinite(ball)
+    most = max(ball.abs_lower(), largest) * arb((1, -asked.bits))
+    return bool(ball.rad() <= most or ball.abs_upper() < of_number(asked.floor))
 
 
 def _note_largest(
@@ -158,7 +248,7 @@ def _note_largest(
 
 
 def _run(
-    program: Program, values: Mapping[str, object], sizes: Mapping[Any, int], compiler: Compiler,
+    program: Program, values: Values, sizes: Mapping[Any, int], compiler: Compiler,
     elements: Mapping[Place, _Element], check: Callable[[], None],
 ) -> None:  # fmt: skip
     """Evaluate elements at the precision that is set, in both roundings."""

@@ -138,7 +138,14 @@ def _element(x: Any, kind: str, arithmetic: Arithmetic) -> Value:
     number = _number(x, arithmetic)
     if kind == BOOL:
         return bool(number != 0)
-    return mp.nan if kind == INT and not mp.isint(number) else number
+    return mp.nan if kind == INT and not _is_whole(x) else number
+
+
+def _is_whole(x: Any) -> bool:
+    """Whether data is an integer; the names of constants stand for none."""
+    if isinstance(x, str):
+        return False
+    return bool(x.denominator == 1 if isinstance(x, Fraction) else mp.isint(x))
 
 
 def _number(x: Any, arithmetic: Arithmetic) -> Value:

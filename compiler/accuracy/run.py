@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from .ranges import Ranges
 from .report import MEAN_BAR, AccuracyReport, Range, Row, Tally
 from .truth import Subject, Truth
 
+MOST_LOTS = 64  # batches whose truth is found at once
 BITS = 256  # of the arithmetic on errors
 
 Results = Mapping[str, Array]
@@ -77,13 +79,14 @@ class _Measurement:
         tallies = {(e, of): _Tallies() for e in engines for of in ("", *self.subject.wrt)}
         left, points = self.plan.seconds, 0
         try:
-            for batch in self.batches(format):
+            for batches in _growing(self.batches(format)):
                 self.progress(f"{self.subject.checked.name}, {format.name}: {points} points")
                 clock = Clock(left)
-                truth = self.subject.truth(batch, format, clock.check)
+                truths = self.subject.truths(batches, format, clock.check)
                 left -= clock.used
-                self.run(engines, batch, format, truth, tallies)
-                points += batch.samples or 1
+                for batch, truth in zip(batches, truths, strict=True):
+                    self.run(engines, batch, format, truth, tallies)
+                    points += batch.samples or 1
         except OutOfTime:
             self.notes.append(f"{format.name}: out of time after {points} points")
         for (engine, of), tally in tallies.items():
@@ -140,6 +143,14 @@ class _Measurement:
     def params(self) -> set[str]:
         """The params that may have other values than their defaults."""
         return set(self.subject.checked.params) - self.subject.checked.static
+
+
+def _growing(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
+    """Batches in lots: many at once cost less, but a lot is lost if time runs out."""
+    rest, count = iter(batches), 1
+    while lot := [*islice(rest, count)]:
+        yield lot
+        count = min(2 * count, MOST_LOTS)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from random import Random
@@ -12,7 +12,7 @@ from mpmath import mp
 
 from ..arithmetic import Value
 from ..check import Checked
-from ..exact import Accuracy, Exact, Place, evaluate
+from ..exact import Accuracy, Exact, Place, approached, enclosed
 from ..interpret import Compiler, Machine
 from ..ir import REAL, Index, Program, Size, postorder
 from ..passes.differentiate import differentiate, total
@@ -79,14 +79,33 @@ class Subject:
             forms[name] = _Forms(differentiate(whole, name), slopes, False)
         return forms
 
-    def truth(
-        self, batch: Batch, format: Format, check: Callable[[], None] = lambda: None
-    ) -> dict[str, Truth]:
-        """What is true of a batch: of the value, named "", and of the gradients by name.
+    def truth(self, batch: Batch, format: Format) -> dict[str, Truth]:
+        """What is true of a batch."""
+        return self.truths([batch], format)[0]
+
+    def truths(
+        self, batches: Sequence[Batch], format: Format, check: Callable[[], None] = lambda: None
+    ) -> list[dict[str, Truth]]:
+        """What is true of each batch: of the value, named "", and of the gradients by name.
 
         `check` is called now and then, and may raise.
         """
-        return {name: forms.truth(batch, format, check) for name, forms in self.programs.items()}
+        found: list[dict[str, Truth]] = [{} for _ in batches]
+        for alike in _alike(batches):
+            lots = [batches[k] for k in alike]
+            for name, forms in self.programs.items():
+                for k, truth in zip(alike, forms.truths(lots, format, check), strict=True):
+                    found[k][name] = truth
+        return found
+
+
+def _alike(batches: Sequence[Batch]) -> Iterable[list[int]]:
+    """The numbers of the batches whose arrays have the same shapes."""
+    groups: dict[object, list[int]] = {}
+    for k, batch in enumerate(batches):
+        shapes = tuple(sorted((n, np.shape(a)) for n, a in batch.arrays.items()))
+        groups.setdefault(shapes, []).append(k)
+    return groups.values()
 
 
 @dataclass(frozen=True)
@@ -101,21 +120,33 @@ class _Forms:
     def compilers(self) -> tuple[Compiler, Compiler, Watch]:
         return Compiler(), Compiler(), Watch()
 
-    def truth(self, batch: Batch, format: Format, check: Callable[[], None]) -> Truth:
-        """What is true; where the text as written takes too many bits, by its rewritten form."""
-        written, stable, _ = self.compilers
+    def truths(
+        self, batches: Sequence[Batch], format: Format, check: Callable[[], None]
+    ) -> list[Truth]:
+        """What is true of batches alike.
+
+        What the text as written does not tell in balls of so many bits, its rewritten form does.
+        What they both leave open rests on rounded numbers that are equal: it is approached.
+        """
+        apart = 1 if batches[0].samples is not None else 0
         floor = mp.ldexp(format.tiny, -BELOW)
-        apart = 1 if batch.samples is not None else 0
         asked = Accuracy(format.digits + SPARE, floor, apart, TEXT_BITS, format.largest)
-        exact = evaluate(self.written, batch.arrays, asked, written, None, check)
-        open_ = [tuple(map(int, p)) for p in np.argwhere(~exact.settled)]
-        if open_:
-            more = replace(asked, most=STABLE_BITS)
-            found = evaluate(self.stable, batch.arrays, more, stable, open_, check)
-            for place in open_:
-                exact.values[place] = found.values[place]
-                exact.settled[place] = found.settled[place]
-        return Truth(exact.values, exact.settled, cache(self.cancels(batch, exact, format)))
+        more, lots = replace(asked, most=STABLE_BITS), [b.arrays for b in batches]
+        exact = enclosed(self.written, lots, asked, None, check)
+        left = [e.left for e in exact]
+        if any(left):
+            others = enclosed(self.stable, lots, more, left, check)
+            exact = [e.or_else(o) for e, o in zip(exact, others, strict=True)]
+        ways = [(self.written, asked, self.compilers[0]), (self.stable, more, self.compilers[1])]
+        for k, lot in enumerate(lots):
+            for program, accuracy, compiler in ways:
+                if open_ := exact[k].left:
+                    found = approached(program, lot, accuracy, open_, compiler, check)
+                    exact[k] = exact[k].or_else(found)
+        return [
+            Truth(e.values, e.settled, cache(self.cancels(b, e, format)))
+            for e, b in zip(exact, batches, strict=True)
+        ]
 
     def cancels(self, batch: Batch, exact: Exact, format: Format) -> Callable[[int], bool]:
         """Whether the result of a sample rests on a sum that cancels in the rewritten form."""
