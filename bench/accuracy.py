@@ -113,8 +113,6 @@ REASONS: dict[str, str] = {
         "distribution_focal",
     "the logarithm of a difference of sums of sigmoids, which no rule brings together":
         "proportional_odds_nll",
-    "`softplus(u) - u * sigmoid(u)` for large u, spread over several quotients":
-        "crps_logistic",
     "`sigmoid(-z) - sigmoid(z)` in branches":
         "binary_focal_crossentropy_from_logits",
     "a quotient of sums of weights, all of which are below the smallest double":

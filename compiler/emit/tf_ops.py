@@ -150,12 +150,13 @@ def _unless_zero(x: Tensor, value: Tensor) -> Tensor:
 def _log1p(x: Tensor) -> Tensor:
     """`log(1 + x)`; under XLA the logarithm of the rounded sum, and what its rounding took.
 
-    XLA's own takes the time of two logarithms; TensorFlow's graph optimiser would make `lost` 0.
+    XLA's own takes the time of two logarithms. TensorFlow's graph optimiser would make `lost` 0,
+    and `(1 + x) - 1` of a single number x; the largest of `1 + x` and 0 is `1 + x` here.
     """
     if not in_xla():
         return tf.math.log1p(x)
     whole = 1 + x
-    lost = x - (whole - 1)
+    lost = x - (tf.maximum(whole, 0) - 1)
     return tf.math.log(whole) + tf.where(tf.abs(lost) > 0, lost / whole, tf.zeros([], x.dtype))
 
 

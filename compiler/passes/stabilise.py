@@ -19,7 +19,7 @@ from ..rules.cancel import without_cancelling
 from ..rules.match import common_factors, find
 from ..rules.own import own_parts_apart, without_deviations
 from ..rules.patterns import Call, Over, Power, Product, Ready, Sum, ready
-from ..rules.softmax import common_term_out, shares_apart, whole_softmax
+from ..rules.softmax import common_term_out, entropy_of_logit, shares_apart, whole_softmax
 from ..rules.table import RULES
 from ..rules.views import gathered
 
@@ -29,13 +29,19 @@ SUMS = frozenset(("add", "sub"))
 LIKE_TERMS = "like terms"
 SHARES = "softmax less its part"
 OWN = "sums less their own parts"
+ENTROPY = "entropy of a logit"
 DEVIATIONS = "sum of deviations from a mean"
 Rewrite = Callable[[Expr, Inference], Expr]
 # Rewrites that are no patterns, by the heads of the terms that they are for.
 BY_HEAD: Mapping[str, tuple[tuple[str, Rewrite], ...]] = {
     **dict.fromkeys(
         ("add", "sub"),
-        ((LIKE_TERMS, without_cancelling), (SHARES, shares_apart), (OWN, own_parts_apart)),
+        (
+            (LIKE_TERMS, without_cancelling),
+            (SHARES, shares_apart),
+            (OWN, own_parts_apart),
+            (ENTROPY, entropy_of_logit),
+        ),
     ),
     "sum": (("sum of a softmax", whole_softmax), (DEVIATIONS, without_deviations)),
     "mean": ((DEVIATIONS, without_deviations),),

@@ -244,6 +244,42 @@ def _indicated(term: Expr) -> tuple[Expr, Expr] | None:
     return None
 
 
+def entropy_of_logit(term: Expr, facts: Inference) -> Expr:
+    """`softplus(x) - x * sigmoid(x)`, which is even in x, by the x below 0; else the term itself.
+
+    Above 0 both terms are as large as x, and what is left is as small as `exp(-x)`.
+    """
+    terms = terms_of(term)
+    for k, (number, core) in enumerate(terms if 2 <= len(terms) <= LARGEST else ()):
+        scale, factors = factors_of(core)
+        parts = _opened(number * scale, factors)
+        for j, part in enumerate(parts):
+            rest = (*terms[:k], *terms[k + 1 :], *parts[:j], *parts[j + 1 :])
+            left = _less_share(part, rest, facts)
+            if left is not None:
+                return left
+    return term
+
+
+def _less_share(term: tuple[Fraction, Expr], rest: Terms, facts: Inference) -> Expr | None:
+    """What is left of a multiple of `softplus(x)` beside a sum that has its `x * sigmoid(x)`."""
+    number, factors = factors_of(times(Const(term[0]), term[1]))
+    for base, power in factors:
+        if not (isinstance(base, Apply) and base.op == "softplus" and power == 1):
+            continue
+        (x,) = base.args
+        if facts.of(x).nonpositive:
+            continue
+        outside = product(number, [f for f in factors if f[0] != base])
+        kept = _without(rest, times(outside, times(x, apply("sigmoid", (x,)))))
+        if kept is not None:
+            below = minus(apply("abs", (x,)))
+            least = times(below, apply("sigmoid", (below,)))
+            left = plus(apply("softplus", (below,)), minus(least))
+            return total((*kept, (UNITY, times(outside, left))))
+    return None
+
+
 def flat(term: Expr) -> Flat | None:
     """A sum of products multiplied out: the numbers of the products; None if it is too long."""
     found: dict[Monomial, Fraction] = {}
