@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,9 @@ Tensor = Any
 Length = Any  # an int, or a scalar int64 tensor
 Value = Any  # a tensor, or a Const
 Axes = Sequence[Index]
+
+# The dims over which TensorFlow's kernels broadcast, neighbours that broadcast alike being one.
+BROADCAST = 5
 
 OUTSIDE = -(1 << 62)  # stands for a fraction where a slot wants an integer
 WHOLE = ("add", "sub", "neg", "min", "max", "abs")
@@ -247,7 +251,18 @@ class _Run:
         x = align(x, axes, target)
         if set(target) <= set(axes):
             return x
-        return tf.broadcast_to(x, _shape([self.length(i) for i in target]))
+        if _runs([axes], target) <= BROADCAST:
+            return tf.broadcast_to(x, _shape([self.length(i) for i in target]))
+        x = tf.reshape(x, _shape([self.length(i) if i in axes else 1 for i in target]))
+        return tf.tile(x, _shape([1 if i in axes else self.length(i) for i in target]))
+
+    def aligned(self, values: Sequence[tuple[Tensor, Axes]], target: Axes) -> list[Tensor]:
+        """Values with their dims in the target's order, repeated where no kernel would do that."""
+        kernel = _runs([axes for _, axes in values if axes], target) <= BROADCAST
+        return [
+            align(x, axes, target) if kernel or not axes else self.spread(x, axes, target)
+            for x, axes in values
+        ]
 
     # --- elementwise
 
@@ -262,7 +277,7 @@ class _Run:
             same = all(_is_none(v) for v, _ in args)
             return tf.constant(same == (term.op == "eq"))
         convert = self.conversion(step, term, [v for v, _ in args])
-        aligned = [align(convert(v), axes, step.axes) for v, axes in args]
+        aligned = self.aligned([(convert(v), axes) for v, axes in args], step.axes)
         if term.op == "indicator":
             return tf.cast(aligned[0], tf.int64)
         if convert == self.integer and term.op in ops.INTEGER:
@@ -317,8 +332,11 @@ class _Run:
         x = self.body(step, term, body, mask is not None)
         if not counts:
             x, axes = self.spread(x, axes, whole), whole
-        x = align(x, axes, whole)
-        kept = None if mask is None else align(mask, around, whole)
+        kept = mask
+        if mask is None:
+            x = align(x, axes, whole)
+        else:
+            x, kept = self.aligned([(x, axes), (mask, around)], whole)
         value = self.reduced(term, x, kept, dims, self.count(term, mask, around, left, axes))
         return align(value, left, step.axes)
 
@@ -534,6 +552,11 @@ def align(x: Tensor, axes: Sequence[Any], target: Sequence[Any]) -> Tensor:
         if i not in axes:
             x = tf.expand_dims(x, k)
     return x
+
+
+def _runs(values: Sequence[Axes], target: Axes) -> int:
+    """The dims that are left if neighbours that the same values have are joined."""
+    return sum(1 for _ in groupby(target, lambda i: [i in axes for axes in values]))
 
 
 def _tensor(value: object) -> Tensor:
