@@ -148,6 +148,7 @@ class Bound:
 
 Index = Symbol | Bound
 AnyIndex = TypeVar("AnyIndex", bound=Index)
+NOTHING_FREE = frozenset[Index]()
 
 
 def range_of(index: Index) -> Range | None:
@@ -206,11 +207,16 @@ class Expr:
 
     def _finish(self, kind: Kind, head: str) -> None:
         """Fill in the derived fields; `head` says all that the parts do not."""
-        parts, binds = self.parts, self.binds
-        text = b"".join((head.encode(), *(p.key for p in parts)))
-        key = blake2b(text, digest_size=16).digest()
-        level = max((*(b.level for b in binds), *(p.level for p in parts)), default=0)
-        free = _joined(parts).difference(binds) if binds else _joined(parts)
+        keys, level, free = [head.encode()], 0, NOTHING_FREE
+        for part in self.parts:
+            keys.append(part.key)
+            level = max(level, part.level)
+            if part.free and part.free is not free:
+                free = free | part.free if free else part.free
+        if self.binds:
+            level = max(level, *(b.level for b in self.binds))
+            free = free.difference(self.binds)
+        key = blake2b(b"".join(keys), digest_size=16).digest()
         self.__dict__.update(key=key, kind=kind, free=free, level=level)
 
 
@@ -229,15 +235,6 @@ def kept(function: Callable[[Expr], Found]) -> Callable[[Expr], Found]:
         return cast(Found, known[name])
 
     return found
-
-
-def _joined(parts: tuple[Expr, ...]) -> frozenset[Index]:
-    """The free indices of some terms; a set is built only where they differ."""
-    free = frozenset[Index]()
-    for part in parts:
-        if part.free and part.free is not free:
-            free = free | part.free if free else part.free
-    return free
 
 
 @dataclass(frozen=True, eq=False)

@@ -204,8 +204,13 @@ def _times(a: Powers, b: Powers, sign: int = 1) -> Powers:
     """A product of powers, or a quotient."""
     found = dict(a)
     for base, power in b.items():
-        found[base] = found.get(base, Fraction(0)) + sign * power
-    return {base: power for base, power in found.items() if power}
+        own = power if sign == 1 else -power
+        both = found[base] + own if base in found else own
+        if both:
+            found[base] = both
+        else:
+            found.pop(base, None)
+    return found
 
 
 def _joined(monomials: Mapping[Monomial, Fraction], outside: Powers) -> Expr:

@@ -202,7 +202,8 @@ def _sums(
     (number, part), *others = patterns
     for k, (have, core) in enumerate(terms):
         rest = terms[:k] + terms[k + 1 :]
-        for factor, inner in _addend(part, have / number, core, scale):
+        ratio = have if number == 1 else have / number
+        for factor, inner in _addend(part, ratio, core, scale):
             for found in matches(part, inner, sofar):
                 yield from _sums(tuple(others), rest, factor, found)
 
