@@ -41,9 +41,9 @@ LAST = 4  # bits at the end, which a value of mpmath's does not vouch for
 
 def of_number(x: Any) -> Ball:
     """The ball of a number of mpmath's, exactly."""
-    if not mp.isfinite(x):
+    sign, man, exp, _ = x._mpf_
+    if exp and not man:
         return NAN if mp.isnan(x) else INF if x > 0 else -INF
-    sign, man, exp, _ = mp.mpf(x)._mpf_
     return arb((-int(man) if sign else int(man), int(exp)))
 
 

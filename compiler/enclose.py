@@ -49,37 +49,44 @@ class TooLarge(Exception):
 
 
 Values = Mapping[str, object]
+Lot = Mapping[str, Array]
+Dims = tuple[Index, ...]
+Shape = tuple[int, ...]
 
 
 def enclose(
-    program: Program, lots: Sequence[Values], sizes: Mapping[Axis, int], bits: int,
+    program: Program, lots: Sequence[Lot], sizes: Mapping[Axis, int], bits: int,
     rows: Sequence[int] | None = None, check: Callable[[], None] = lambda: None,
     strict: bool = False,
 ) -> Array:  # fmt: skip
     """Balls around the values of a program at several lots of data of the same `sizes`.
 
-    The first dim has the lots, the others the axes; of the first axis there are only some `rows`. A
-    lot has arrays or numbers by name, as for `interpret`; `check` may raise. With `strict`, NaN is
+    The first dim has the lots, the others the axes; of the first axis there are only some `rows`.
+    A lot has balls and conditions by name (`lot_of`); `check` may raise. With `strict`, NaN is
     told, as far as it can be, from what may be any number or none; that takes longer. Raises
     TooLarge where a term has too many places even for a row alone.
     """
-    first = program.axes[:1]
+    tensors = (*program.inputs, *program.params)
+    arrays = {t.name: np.stack([lot[t.name] for lot in lots]) for t in tensors}
+    narrowed: dict[Index, Array] = {}
+    if rows is not None:
+        narrowed[program.axes[0]] = np.array(rows)
     with ctx.workprec(bits):
-        each = [ball_arrays(program, values) for values in lots]
-        arrays = {name: np.stack([a[name] for a in each]) for name in each[0]}
-        grid = _Grid(sizes, len(lots), arrays, check, strict)
-        chosen = [*zip(first, [np.array(rows)], strict=True)] if rows is not None else []
-        return grid.parts(program, dict(chosen))
+        return _Grid(sizes, len(lots), arrays, check, strict).parts(program, narrowed)
 
 
-def ball_arrays(program: Program, values: Values) -> dict[str, Array]:
-    """The inputs and params as arrays of balls and of conditions, by name."""
-    with mp.workprec(max(FLOAT_BITS, ctx.prec)):
+def lot_of(program: Program, values: Values, bits: int) -> Lot:
+    """The inputs and params as arrays of balls and of conditions, by name.
+
+    `values` has arrays, lists or numbers by name, as for `interpret`. Numbers are exact; of what is
+    none, like a third or pi, so many bits are.
+    """
+    with mp.workprec(max(FLOAT_BITS, bits)), ctx.workprec(bits):
         exact = arrays_of(program, values, _CONSTANTS)
-    return {
-        t.name: _conditions(exact[t.name]) if t.kind == BOOL else _balls(exact[t.name])
-        for t in (*program.inputs, *program.params)
-    }
+        return {
+            t.name: _conditions(exact[t.name]) if t.kind == BOOL else _balls(exact[t.name])
+            for t in (*program.inputs, *program.params)
+        }
 
 
 class _Constants(Arithmetic):
@@ -121,11 +128,11 @@ class _Grid:
     strict: bool
     known: dict[Index, Array] = field(default_factory=dict)
     done: dict[Expr, Array] = field(default_factory=dict)
-    orders: dict[frozenset[Index], tuple[Index, ...]] = field(default_factory=dict)
+    layouts: dict[frozenset[Index], tuple[Dims, Shape]] = field(default_factory=dict)
 
     def parts(self, program: Program, narrowed: Mapping[Index, Array]) -> Array:
         """The values with indices narrowed to some places, by halves where they are too many."""
-        part = replace(self, known=dict(narrowed), done={}, orders={})
+        part = replace(self, known=dict(narrowed), done={}, layouts={})
         try:
             return part.value(program)
         except TooLarge:
@@ -166,38 +173,37 @@ class _Grid:
             self.known[index] = np.arange(*span.bounds(self.size))
         return self.known[index]
 
-    def dims(self, term: Expr) -> tuple[Index, ...]:
-        """The free indices of a term, in the order of the dims of its array."""
-        if term.free not in self.orders:
-            order = sorted(term.free, key=lambda i: (len(self.places(i)), i.name, repr(i)))
-            self.orders[term.free] = tuple(order)
-        return self.orders[term.free]
+    def layout(self, term: Expr) -> tuple[Dims, Shape]:
+        """The free indices of a term, in the order of the dims of its array, and their lengths."""
+        if term.free not in self.layouts:
+            dims = tuple(sorted(term.free, key=repr))
+            self.layouts[term.free] = dims, self._shape(dims)
+        return self.layouts[term.free]
 
-    def _shape(self, dims: Sequence[Index]) -> tuple[int, ...]:
+    def _shape(self, dims: Sequence[Index]) -> Shape:
         shape = tuple(len(self.places(i)) for i in dims)
         if prod(shape) * self.lots > MOST:
             raise TooLarge
         return shape
 
-    def _aligned(self, term: Expr, dims: Sequence[Index]) -> Array:
+    def _aligned(self, term: Expr, dims: Dims) -> Array:
         """The array of a term with dims for other indices too, of length 1 where it has none."""
-        own, array = self.dims(term), self.done[term]
+        own, shape = self.layout(term)
+        array = self.done[term]
         if own == dims:
             return array
-        array = np.transpose(array, [0, *(1 + own.index(i) for i in dims if i in own)])
-        lengths = [len(self.places(i)) if i in own else 1 for i in dims]
-        return array.reshape(array.shape[:1] + tuple(lengths))
+        at = [own.index(i) if i in own else -1 for i in dims]
+        array = np.transpose(array, [0, *(1 + k for k in at if k >= 0)])
+        return array.reshape([len(array), *(shape[k] if k >= 0 else 1 for k in at)])
 
-    def _flat(self, term: Expr, dims: Sequence[Index], last: Sequence[Index]) -> Array:
+    def _flat(self, term: Expr, dims: Dims, last: Dims) -> Array:
         """The array of a term, with all places of some indices in one last dim."""
-        array, shape = self._aligned(term, (*dims, *last)), self._shape(dims)
-        inner = self._shape(last)
-        whole = np.broadcast_to(array, (len(array), *shape, *inner))
-        return whole.reshape(len(array), *shape, prod(inner))
+        array, shape = self._aligned(term, (*dims, *last)), self._shape((*dims, *last))
+        whole = np.broadcast_to(array, (len(array), *shape))
+        return whole.reshape(len(array), *shape[: len(dims)], prod(shape[len(dims) :]))
 
     def _term(self, term: Expr) -> Array:
-        dims = self.dims(term)
-        self._shape(dims)
+        dims, _ = self.layout(term)
         match term:
             case Const(value=value):
                 return _constant(value)[None]
@@ -206,15 +212,15 @@ class _Grid:
             case Position(index=index):
                 return _integers(self.places(index))[None]
             case Access():
-                return self._access(term, dims)
+                return self._access(term)
             case Apply(op=op, args=args):
                 return self._apply(op, [self._aligned(a, dims) for a in args])
             case Select():
                 return balls.select(*(self._aligned(p, dims) for p in term.parts))
             case Reduce():
-                return self._reduce(term, dims)
+                return self._reduce(term)
             case Along():
-                return self._along(term, dims)
+                return self._along(term)
         raise TypeError(f"no such term: {type(term).__name__}")
 
     def _apply(self, op: str, args: list[Array]) -> Array:
@@ -227,41 +233,43 @@ class _Grid:
         """Whether no heed is paid to arguments that are NaN."""
         return not self.strict or op in balls.LENIENT
 
-    def _access(self, term: Access, dims: tuple[Index, ...]) -> Array:
+    def _access(self, term: Access) -> Array:
+        dims, shape = self.layout(term)
         slots = [self._lots(len(dims)), *(self._slot(s, dims) for s in term.slots)]
-        shape = (self.lots, *self._shape(dims))
-        return _read(self.arrays[term.tensor.name], slots, shape, term.padded)
+        return _read(self.arrays[term.tensor.name], slots, (self.lots, *shape), term.padded)
 
     def _lots(self, others: int) -> Slot:
         """Every lot, where there are so many other dims."""
         return _sure(np.arange(self.lots).reshape(-1, *[1] * others))
 
-    def _slot(self, slot: Expr, dims: tuple[Index, ...]) -> Slot:
+    def _slot(self, slot: Expr, dims: Dims) -> Slot:
         """The places that an integer term names."""
         if isinstance(slot, Position):
             return self._each(slot.index, self.places(slot.index), dims)
         return _whole(self._aligned(slot, dims))
 
-    def _each(self, index: Index, places: Array, dims: tuple[Index, ...]) -> Slot:
+    def _each(self, index: Index, places: Array, dims: Dims) -> Slot:
         """Places of an index, along its own dim."""
         return _sure(places.reshape([1, *(-1 if i == index else 1 for i in dims)]))
 
-    def _inner(self, term: Reduce | Along, dims: tuple[Index, ...]) -> tuple[Array, Array | None]:
+    def _inner(self, term: Reduce | Along, dims: Dims) -> tuple[Array, Array | None]:
         """The body, its bound indices in one last dim, and where the filter holds."""
         body = self._flat(term.body, dims, term.binds)
         return body, None if term.filter is None else self._flat(term.filter, dims, term.binds)
 
-    def _reduce(self, term: Reduce, dims: tuple[Index, ...]) -> Array:
-        body, kept = self._inner(term, dims)
+    def _reduce(self, term: Reduce) -> Array:
+        body, kept = self._inner(term, self.layout(term)[0])
         found = balls.REDUCTIONS[term.op](body, kept)
-        if kept is None and not self._is_lenient(term.op):
-            return balls.strict(found, np.asarray(balls.missing(body).any(axis=-1)))
+        if not self._is_lenient(term.op):
+            missing = balls.missing(body) if kept is None else balls.missing(body) & (kept == HOLDS)
+            return balls.strict(found, np.asarray(missing.any(axis=-1)))
         if term.op in ("argmax", "argmin"):
             return balls.objects(found + self._start(term.indices[0]))
         return found
 
-    def _along(self, term: Along, dims: tuple[Index, ...]) -> Array:
+    def _along(self, term: Along) -> Array:
         """The whole along the index, read at the places asked for."""
+        dims, shape = self.layout(term)
         inner = {i for t in (term.body, *([term.filter] if term.filter else ())) for i in t.free}
         outer = tuple(i for i in dims if i in inner - {term.index})
         body, kept = self._inner(term, outer)
@@ -273,7 +281,7 @@ class _Grid:
         start = int(self.places(term.index)[0]) if table.shape[-1] else 0
         table = np.broadcast_to(table, (self.lots, *table.shape[1:]))
         slots = [self._lots(len(dims)), *places, (at - start, known)]
-        return _read(table, slots, (self.lots, *self._shape(dims)), False)
+        return _read(table, slots, (self.lots, *shape), False)
 
     def _start(self, index: Bound) -> Ball:
         return arb(index.range.bounds(self.size)[0])

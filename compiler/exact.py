@@ -22,12 +22,12 @@ from mpmath import mp
 
 from .arithmetic import NEAREST, NUDGED, Value
 from .balls import NAN, ZERO, Ball, is_infinite, middle, objects, of_number
-from .enclose import TooLarge, Values, enclose
+from .enclose import Lot, TooLarge, Values, enclose, lot_of
 from .interpret import Array, Compiler, Machine, arrays_of, sizes_of
 from .ir import Axis, Index, Program
 
 MOST_BITS = 1 << 16
-SPARE_BITS = 40  # at the first precision, beyond the digits asked for
+SPARE_BITS = 80  # at the first precision, beyond the digits asked for
 SURE = 3  # so many precisions must give NaN, until it counts
 
 Place = tuple[int, ...]
@@ -143,50 +143,58 @@ def evaluate(
     bits do not settle has the value found with so many, or is 0 if it went on vanishing, which
     counts as settled. `check` is called now and then, and may raise.
     """
-    (exact,) = enclosed(program, [values], asked, None, check)
+    lots, sizes = [lot_of(program, values, asked.most)], sizes_of(program, values)
+    (exact,) = enclosed(program, lots, sizes, asked, None, check)
     if not exact.left:
         return exact
     return exact.or_else(approached(program, values, asked, exact.left, None, check))
 
 
 def enclosed(
-    program: Program, lots: Sequence[Values], asked: Accuracy,
+    program: Program, lots: Sequence[Lot], sizes: Mapping[Axis, int], asked: Accuracy,
     only: Sequence[Sequence[Place]] | None = None, check: Callable[[], None] = lambda: None,
 ) -> list[Exact]:  # fmt: skip
     """As `evaluate`, for several lots of data of the same sizes, where a ball settles it.
 
     The other elements have no value. With `only`, some places of each lot are asked for.
     """
-    sizes = sizes_of(program, lots[0])
     exact = [Exact.empty(program, sizes) for _ in lots]
     left = {k: e.left for k, e in enumerate(exact)} if only is None else dict(enumerate(only))
-    for n, bits in enumerate(asked.precisions()):
+    strict = False
+    for bits in asked.precisions():
         left = {k: places for k, places in left.items() if places}
         if not left:
             break
         rows = sorted({p[0] for places in left.values() for p in places}) if program.axes else None
-        some = [lots[k] for k in left]
         try:
-            found = enclose(program, some, sizes, bits, rows, check, strict=n > 0)
+            found = enclose(program, [lots[k] for k in left], sizes, bits, rows, check, strict)
         except TooLarge:
             break
         for balls, (k, places) in zip(found, left.items(), strict=True):
-            _settle(exact[k], objects(balls), rows, places, asked)
-            left[k] = [p for p in places if not exact[k].settled[p]]
+            around = _by_place(objects(balls), rows, places)
+            left[k] = _settle(exact[k], around, asked)
+            strict = strict or any(around[p].is_nan() for p in left[k])
     return exact
 
 
-def _settle(
-    exact: Exact, balls: Array, rows: Sequence[int] | None, places: Sequence[Place],
-    asked: Accuracy,
-) -> None:  # fmt: skip
-    """Note the elements that their balls tell; of the first axis there are some `rows`."""
+def _by_place(
+    balls: Array, rows: Sequence[int] | None, places: Sequence[Place]
+) -> dict[Place, Ball]:
+    """The balls at some places, from an array that has but some `rows` of the first axis."""
     row = {k: n for n, k in enumerate(rows or ())}
-    around = {p: balls[(row[p[0]], *p[1:]) if p else ()] for p in places}
+    return {p: balls[(row[p[0]], *p[1:]) if p else ()] for p in places}
+
+
+def _settle(exact: Exact, around: Mapping[Place, Ball], asked: Accuracy) -> list[Place]:
+    """Note the elements that their balls tell, and give the places of the others."""
     largest = _largest(around, asked)
+    left = []
     for place, ball in around.items():
         if _is_narrow(ball, asked, largest.get(place[: asked.apart], ZERO)):
             exact.values[place], exact.settled[place] = middle(ball), True
+        else:
+            left.append(place)
+    return left
 
 
 def approached(
@@ -233,7 +241,7 @@ def _is_narrow(ball: Ball, asked: Accuracy, largest: Ball) -> bool:
     if not ball.is_finite():
         return ball is NAN or is_infinite(ball)
     most = max(ball.abs_lower(), largest) * arb((1, -asked.bits))
-    return bool(ball.rad() <= most or ball.abs_upper() < of_number(asked.floor))
+    return bool(ball.rad() <= most or ball.abs_upper() < of_number(mp.mpf(asked.floor)))
 
 
 def _note_largest(

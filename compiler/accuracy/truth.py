@@ -12,10 +12,12 @@ from mpmath import mp
 
 from ..arithmetic import Value
 from ..check import Checked
+from ..enclose import Lot, lot_of
 from ..exact import Accuracy, Exact, Place, approached, enclosed
 from ..interpret import Compiler, Machine
 from ..ir import REAL, Index, Program, Size, postorder
 from ..passes.differentiate import differentiate, total
+from ..passes.tabulate import tabulated
 from ..pipeline import Numerics
 from ..separate import separate
 from .batches import Array, Batch
@@ -76,7 +78,7 @@ class Subject:
         forms = {"": _Forms(self.program, numerics.stable(self.program), True)}
         for name in self.wrt:
             slopes = numerics.stable(differentiate(stable, name))
-            forms[name] = _Forms(differentiate(whole, name), slopes, False)
+            forms[name] = _Forms(tabulated(differentiate(whole, name)), slopes, False)
         return forms
 
     def truth(self, batch: Batch, format: Format) -> dict[str, Truth]:
@@ -92,9 +94,10 @@ class Subject:
         """
         found: list[dict[str, Truth]] = [{} for _ in batches]
         for alike in _alike(batches):
-            lots = [batches[k] for k in alike]
+            some = [batches[k] for k in alike]
+            lots = [lot_of(self.checked.program, b.arrays, STABLE_BITS) for b in some]
             for name, forms in self.programs.items():
-                for k, truth in zip(alike, forms.truths(lots, format, check), strict=True):
+                for k, truth in zip(alike, forms.truths(some, lots, format, check), strict=True):
                     found[k][name] = truth
         return found
 
@@ -121,9 +124,10 @@ class _Forms:
         return Compiler(), Compiler(), Watch()
 
     def truths(
-        self, batches: Sequence[Batch], format: Format, check: Callable[[], None]
-    ) -> list[Truth]:
-        """What is true of batches alike.
+        self, batches: Sequence[Batch], lots: Sequence[Lot], format: Format,
+        check: Callable[[], None],
+    ) -> list[Truth]:  # fmt: skip
+        """What is true of batches alike, whose data are the `lots`.
 
         What the text as written does not tell in balls of so many bits, its rewritten form does.
         What they both leave open rests on rounded numbers that are equal: it is approached.
@@ -131,17 +135,17 @@ class _Forms:
         apart = 1 if batches[0].samples is not None else 0
         floor = mp.ldexp(format.tiny, -BELOW)
         asked = Accuracy(format.digits + SPARE, floor, apart, TEXT_BITS, format.largest)
-        more, lots = replace(asked, most=STABLE_BITS), [b.arrays for b in batches]
-        exact = enclosed(self.written, lots, asked, None, check)
+        more, sizes = replace(asked, most=STABLE_BITS), batches[0].sizes
+        exact = enclosed(self.written, lots, sizes, asked, None, check)
         left = [e.left for e in exact]
         if any(left):
-            others = enclosed(self.stable, lots, more, left, check)
+            others = enclosed(self.stable, lots, sizes, more, left, check)
             exact = [e.or_else(o) for e, o in zip(exact, others, strict=True)]
         ways = [(self.written, asked, self.compilers[0]), (self.stable, more, self.compilers[1])]
-        for k, lot in enumerate(lots):
+        for k, batch in enumerate(batches):
             for program, accuracy, compiler in ways:
                 if open_ := exact[k].left:
-                    found = approached(program, lot, accuracy, open_, compiler, check)
+                    found = approached(program, batch.arrays, accuracy, open_, compiler, check)
                     exact[k] = exact[k].or_else(found)
         return [
             Truth(e.values, e.settled, cache(self.cancels(b, e, format)))

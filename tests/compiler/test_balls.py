@@ -35,7 +35,7 @@ from lossc.compiler.balls import (
     of_number,
 )
 from lossc.compiler.check import check
-from lossc.compiler.enclose import TooLarge, enclose
+from lossc.compiler.enclose import TooLarge, enclose, lot_of
 from lossc.compiler.exact import Accuracy, enclosed, evaluate
 from lossc.compiler.interpret import interpret, sizes_of
 from lossc.compiler.passes.differentiate import differentiate
@@ -61,7 +61,7 @@ def exact(op_: str, *args: Any) -> Any:
 def ball(op_: str, *args: Any, bits: int = BITS) -> Any:
     """The ball, or the condition, that a primitive gives at balls or numbers."""
     with ctx.workprec(bits):
-        found = apply(op_, [objects(a if isinstance(a, arb) else of_number(a)) for a in args])
+        found = apply(op_, [objects(a if isinstance(a, arb) else of_number(mp.mpf(a))) for a in args])
     return found[()]
 
 
@@ -131,9 +131,9 @@ def test_where_a_condition_is_open_both_branches_count() -> None:
     x = tensor("x")
     root = op("mul", op("sqrt", at(x)), op("sqrt", at(x)))
     choice = program(select(op("lt", root, at(x)), 3.0, 5.0), x)
-    (found,) = enclose(choice, [{"x": 2.0}], {}, BITS)
+    (found,) = around(choice, [{"x": 2.0}])
     assert found.contains(3) and found.contains(5)
-    assert enclose(choice, [{"x": 4.0}], {}, BITS)[0] == 5  # the root of 4 is exact
+    assert around(choice, [{"x": 4.0}])[0] == 5  # the root of 4 is exact
 
 
 # --- programs -------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ def test_random_programs(text: str, seed: int) -> None:
     whole = check(Source.of("x", text), reader(None)).losses["random"].program
     values = {**sample(seed), **PARAMS}
     true = interpret(whole, values, FINE // 4)
-    (found,) = enclose(whole, [values], sizes_of(whole, values), BITS, strict=True)
+    (found,) = around(whole, [values], strict=True)
     assert holds(found, true)
 
 
@@ -166,8 +166,7 @@ def test_losses_and_their_gradients(path: Path) -> None:
     whole = loss._checked.program
     real = [t.name for t in whole.inputs if t.kind == "real"][:1]
     for program_ in (whole, *(differentiate(whole, n) for n in real)):
-        sizes = sizes_of(program_, batches[0])
-        for values, found in zip(batches, enclose(program_, batches, sizes, BITS), strict=True):
+        for values, found in zip(batches, around(program_, batches), strict=True):
             true = np.array(interpret(program_, values, 150), dtype=object)
             assert all(map(holds, objects(found).flat, true.flat))
 
@@ -177,6 +176,12 @@ def points(loss: lossc.Loss) -> list[dict[str, Any]]:
     checked = loss._checked
     found = Batches(checked, checked.program, FLOAT32, 8, 1, None, False)
     return [dict(b.arrays) for b in list(found)[-2:]]
+
+
+def around(whole: Any, lots: list[dict[str, Any]], **options: Any) -> Any:
+    """Balls around the values at some lots."""
+    balls = [lot_of(whole, values, BITS) for values in lots]
+    return enclose(whole, balls, sizes_of(whole, lots[0]), BITS, **options)
 
 
 def loss_of(text: str) -> Any:
@@ -198,35 +203,34 @@ def test_lots_and_rows_are_split_where_they_are_too_many(monkeypatch: pytest.Mon
     rng = np.random.default_rng(3)
     whole = differentiate(loss_of(ROWS), "x")
     lots = [{"x": rng.normal(size=(6, 4)), "y": np.array([0, 1, 1, 3, 2, 1])} for _ in range(5)]
-    sizes = sizes_of(whole, lots[0])
-    found = enclose(whole, lots, sizes, BITS)
+    found = around(whole, lots)
     assert found.shape == (5, 6, 4)
     for lot, balls in zip(lots, found, strict=True):
         assert all(map(holds, balls.flat, np.ravel(interpret(whole, lot, 40))))
     monkeypatch.setattr(enclosing, "MOST", 64)
-    parts = enclose(whole, lots, sizes, BITS)
+    parts = around(whole, lots)
     assert all(a == b or a.overlaps(b) for a, b in zip(found.flat, parts.flat, strict=True))
-    some = enclose(whole, lots, sizes, BITS, rows=[1, 4])
+    some = around(whole, lots, rows=[1, 4])
     assert all(a.overlaps(b) for a, b in zip(found[:, [1, 4]].flat, some.flat, strict=True))
     monkeypatch.setattr(enclosing, "MOST", 3)
     with pytest.raises(TooLarge):
-        enclose(whole, lots, sizes, BITS)
+        around(whole, lots)
 
 
 def test_what_is_surely_nan_is_told_if_asked() -> None:
     text = "loss f(x[n]) = sum[n](sqrt(x)) + 1"
     whole, values = loss_of(text), {"x": np.array([1.0, -1.0])}
-    sizes = sizes_of(whole, values)
-    assert enclose(whole, [values], sizes, BITS)[0] is not NAN
-    assert enclose(whole, [values], sizes, BITS, strict=True)[0] is NAN
-    assert mp.isnan(enclosed(whole, [values], Accuracy(60))[0].values[()])
+    assert around(whole, [values])[0] is not NAN
+    assert around(whole, [values], strict=True)[0] is NAN
+    lots, sizes = [lot_of(whole, values, BITS)], sizes_of(whole, values)
+    assert mp.isnan(enclosed(whole, lots, sizes, Accuracy(60))[0].values[()])
 
 
 def test_a_place_that_is_not_known_may_be_any() -> None:
     x = tensor("x", N)
     root = op("mul", op("sqrt", const(3)), op("sqrt", const(3)))  # 3, as far as it is known
     picked = program(at(x, op("sub", root, 2)), x)
-    found = enclose(picked, [{"x": np.arange(4.0)}], {x.axes[0]: 4}, BITS, strict=True)
+    found = around(picked, [{"x": np.arange(4.0)}], strict=True)
     assert found[0].is_nan() and found[0] is not NAN
 
 
@@ -236,4 +240,5 @@ def test_numbers_that_differ_by_less_than_the_first_digits_are_told_apart() -> N
     asked = Accuracy(24 + 20, 0, 0, 1 << 11)
     values = {"x": [1e30], "y": [1e30]}
     assert evaluate(whole, values, asked).values[()] == 1
-    assert enclosed(whole, [values], asked)[0].settled[()]
+    lots, sizes = [lot_of(whole, values, BITS)], sizes_of(whole, values)
+    assert enclosed(whole, lots, sizes, asked)[0].settled[()]
