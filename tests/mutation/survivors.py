@@ -109,6 +109,8 @@ ARGUED: dict[str, tuple[tuple[str, str], ...]] = {
     "differentiate.carried": (
         ("`True` to `False`", "slots and axes are as many: what is compared is a mistake of ours"),
         ("`for i, e in solved.items() if not self.is_whole(i, e)` to~", OUTSIDE),
+        ("`not self.is_whole(i, e)` to `self.is_whole(i, e)`", OUTSIDE),
+        ("`padded(adjoint, partial)` to `adjoint`", OUTSIDE),
         ("`padded(c, read)` to `c`", OUTSIDE),
     ),
     "differentiate.solve": (
