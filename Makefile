@@ -42,7 +42,7 @@ bench: $(READY) ## measure import, check, compile, call and gradient times
 	@$(BIN)/python bench/gradients.py
 	@$(BIN)/python bench/derive.py
 
-accuracy: $(READY) ## measure bits of error beside Keras's, and write docs/accuracy.md (a quarter of an hour)
+accuracy: $(READY) ## measure bits of error beside Keras's, and write docs/accuracy.md (half an hour)
 	@$(BIN)/python bench/accuracy.py --processes 2
 
 mutants: $(READY) ## break every derivative rule on purpose and count what the checks catch

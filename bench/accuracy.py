@@ -1,9 +1,9 @@
 """Bits of error of the library, the corpus, Keras's losses and TensorFlow's operations.
 
-Writes docs/accuracy.md, with few points a loss; `--full` takes 2,000 points, which is a matter of
-hours. `--rows FILE` keeps what was measured, a line of JSON a loss, and `--again` writes the page
-of such a file. `--primitives` prints the table of primitives only; `--only NAME ...` prints the
-rows of some losses.
+Writes docs/accuracy.md, with 2,000 points a loss, or as many as have their truth found in
+`--seconds`; `--points` takes fewer. `--rows FILE` keeps what was measured, a line of JSON a loss,
+and `--again` writes the page of such a file. `--primitives` prints the table of primitives only;
+`--only NAME ...` prints the rows of some losses.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mpmath import mp
 import lossc
 from lossc.compiler import domains as dom
 from lossc.compiler.accuracy.floats import FLOAT32
-from lossc.compiler.accuracy.report import MEAN_BAR, WORST_BAR, Figures, Row, Tally
+from lossc.compiler.accuracy.report import MEAN_BAR, WORST_BAR, Figures, Row, Tally, share
 from lossc.compiler.accuracy.sampling import EDGE, FLOATS, MILD, FloatSampler
 from lossc.compiler.arithmetic import NEAREST
 from lossc.compiler.ir import Const
@@ -42,8 +42,8 @@ CORPUS = ROOT / "tests" / "corpus"
 PAGE = ROOT / "docs" / "accuracy.md"
 FORMAT = "float32"
 BITS = 256
-POINTS, SECONDS = 40, 5.0  # of each loss, and for the true results at them
-FULL_POINTS, FULL_SECONDS = 2000, 600.0
+PACKAGES = ("tensorflow", "keras", "numpy", "python-flint")
+POINTS, SECONDS = 2000, 20.0  # of each loss, and for the true results at them
 
 # Why losses are above the bars. What is not a limit of TensorFlow's operations is still to be done.
 REASONS: dict[str, str] = {
@@ -299,10 +299,10 @@ def cells(rows: Iterable[Row], engine: str) -> list[str]:
     slopes = [r.figures for r in mine if r.of]
     lost = max((f.nonfinite for f in (*value, *slopes)), default=0.0)
     apart = [r.cancelling for r in mine if r.cancelling.points]
-    share = sum(f.points for f in apart) / max(sum(r.figures.points for r in mine), 1)
+    many = sum(f.points for f in apart) / max(sum(r.figures.points for r in mine), 1)
     return [
         str(max((f.points for f in value), default=0)), *_mean_worst(value), *_mean_worst(slopes),
-        f"{lost:.0%}" if lost else "", f"{_mean(apart):.1f} ({share:.0%})" if apart else "",
+        share(lost) if lost else "", f"{_mean(apart):.1f} ({share(many)})" if apart else "",
     ]  # fmt: skip
 
 
@@ -340,13 +340,14 @@ def above(found: Sequence[Found]) -> list[tuple[str, Row]]:
 def above_table(found: Sequence[Found]) -> str:
     """The losses above the bars, with the worst point of each and why it is so."""
     lines = [
-        "| loss | of | mean | worst | not finite | why |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| loss | of | mean | worst | above 4 | not finite | why |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, row in above(found):
         f = row.figures
-        of, lost = row.of or "value", f"{f.nonfinite:.0%}" if f.nonfinite else ""
-        columns = [of, f"{f.mean:.2f}", f"{f.worst:.1f}", lost, WHY.get(name, "not looked into")]
+        parts = [share(part) if part else "" for part in (f.above, f.nonfinite)]
+        why = WHY.get(name, "not looked into")
+        columns = [row.of or "value", f"{f.mean:.2f}", f"{f.worst:.1f}", *parts, why]
         lines.append(line(name, columns))
     return "\n".join(lines)
 
@@ -396,14 +397,14 @@ def primitives_table(points: int) -> str:
     return "\n".join(lines)
 
 
-def page(found: Sequence[Found], points: int, primitives: str) -> str:
-    packages = ", ".join(f"{p} {version(p)}" for p in ("tensorflow", "keras", "numpy", "mpmath"))
+def page(found: Sequence[Found], points: int, seconds: float, primitives: str) -> str:
+    packages = ", ".join(f"{p} {version(p)}" for p in PACKAGES)
     failed = [f"- {f.name}: {f.error}" for f in found if f.error]
     parts = [
         f"""# Accuracy
 
 How many bits of value and gradient are wrong, log2(1 + ulps), beside arbitrary precision: float32,
-at most {points} points a loss over the floats of its domains, as
+at most {points:,} points a loss over the floats of its domains, as
 [`lossc accuracy`](cli.md#accuracy) draws them. Written by `make accuracy` on {date.today()},
 {platform.machine()}, {packages}.
 
@@ -411,8 +412,8 @@ at most {points} points a loss over the floats of its domains, as
 
 The last column has the points where terms of unlike sign cancel to less than 1/8 and more than one
 bit is lost: their mean error and their share. They are not in the other columns. 32 bits is a
-result that is not a number, or none of whose digits is right. A loss that takes long in arbitrary
-precision has fewer points; `python bench/accuracy.py --full` takes {FULL_POINTS:,} for every loss.
+result that is not a number, or none of whose digits is right. A loss whose truth takes longer than
+{seconds:.0f} seconds to find has fewer points.
 
 ## Beside Keras
 
@@ -422,9 +423,9 @@ Under XLA, at the same points, with the params at their defaults.
 
 ## Above the bars
 
-Each at few points in a hundred, most with numbers of all sizes in one sample. What cancels here is
-a sum of the derivative, or one whose terms no rewrite brings together, where the true result is not
-sensitive to the inputs.
+Most at points with numbers of all sizes in one sample; `above 4` and `not finite` are shares of the
+points. What cancels here is a sum of the derivative, or one whose terms no rewrite brings together,
+where the true result is not sensitive to the inputs.
 
 {above_table(found)}
 
@@ -442,7 +443,7 @@ The losses that Keras has, and the corpus.
 
 ## TensorFlow's own operations
 
-What TensorFlow's own float32 operations give, {points * 10} points each, with the worst input.
+What TensorFlow's own float32 operations give, {points:,} points each, with the worst input.
 
 {primitives}
 """,
@@ -484,28 +485,25 @@ def _found(said: Mapping[str, Any]) -> Found:
 def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--points", type=int)
-    parser.add_argument("--seconds", type=float)
-    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--points", type=int, default=POINTS)
+    parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--primitives", action="store_true")
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--rows", type=Path, help="a file to which each loss's rows are added")
     parser.add_argument("--again", action="store_true", help="write the page of the file of rows")
     args = parser.parse_args()
-    points = args.points or (FULL_POINTS if args.full else POINTS)
-    seconds = args.seconds or (FULL_SECONDS if args.full else SECONDS)
     if args.primitives:
-        print(primitives_table(points * 10))
+        print(primitives_table(args.points))
         return
     if args.again:
         found = again(args.rows)
     else:
-        found = survey(args.only or names(), points, seconds, args.processes, args.rows)
+        found = survey(args.only or names(), args.points, args.seconds, args.processes, args.rows)
     if args.only:
         print(keras_table(found), losses_table(found, "xla"), sep="\n\n")
         return
-    PAGE.write_text(page(found, points, primitives_table(points * 10)), "utf-8")
+    PAGE.write_text(page(found, args.points, args.seconds, primitives_table(args.points)), "utf-8")
 
 
 if __name__ == "__main__":

@@ -10,12 +10,17 @@ from typing import Any
 MEAN_BAR, WORST_BAR = 1.0, 4.0  # bits that a value or gradient may be wrong by
 
 
+def share(part: float) -> str:
+    """A part of points, in hundredths."""
+    return f"{part:.0%}" if part >= 1 / 10 else f"{100 * part:.2g}%"
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """Bits of error over some points: on average, at worst and where.
 
     `absolute` is the largest absolute error, `nonfinite` the share of results that are NaN or
-    infinite where the true one is a normal number.
+    infinite where the true one is a normal number, `above` that of errors above the bar for one.
     """
 
     points: int = 0
@@ -23,6 +28,7 @@ class Figures:
     worst: float = 0.0
     absolute: float = 0.0
     nonfinite: float = 0.0
+    above: float = 0.0
     worst_at: str = ""
 
     @property
@@ -31,8 +37,9 @@ class Figures:
         return self.mean <= MEAN_BAR and self.worst <= WORST_BAR and self.nonfinite == 0
 
     def __str__(self) -> str:
-        lost = f", {self.nonfinite:.1%} not finite" if self.nonfinite else ""
-        return f"{self.mean:.2f} bits on average, {self.worst:.1f} at worst{lost}"
+        above = f", {share(self.above)} above {WORST_BAR:.0f}" if self.above else ""
+        lost = f", {share(self.nonfinite)} not finite" if self.nonfinite else ""
+        return f"{self.mean:.2f} bits on average, {self.worst:.1f} at worst{above}{lost}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +145,7 @@ class Tally:
     worst: float = -1.0
     absolute: float = 0.0
     nonfinite: int = 0
+    above: int = 0
     worst_at: str = ""
 
     def figures(self) -> Figures:
@@ -145,7 +153,7 @@ class Tally:
         n = max(self.points, 1)
         return Figures(
             self.points, self.total / n, max(self.worst, 0.0), self.absolute, self.nonfinite / n,
-            self.worst_at,
+            self.above / n, self.worst_at,
         )  # fmt: skip
 
     def add(self, bits: float, absolute: float, finite: bool, at: str) -> None:
@@ -153,6 +161,7 @@ class Tally:
         self.points += 1
         self.total += bits
         self.nonfinite += not finite
+        self.above += bits > WORST_BAR
         if not math.isnan(absolute):
             self.absolute = max(self.absolute, absolute)
         if bits > self.worst:
