@@ -45,6 +45,7 @@ from .normal import Normaliser, TooLarge, is_zero, normal
 from .sums import joined, quotient
 from .tangents import tangent_sum
 from .tidy import ONE, ZERO, build, negated, number, size_of, value_of
+from .trial import seems_false
 
 DEPTH = 9
 WIDEST = 8  # variables for which the dearer rules are tried
@@ -85,6 +86,9 @@ class Prover:
         self.budget.check()
         key = (goal.term, tuple(sorted(goal.box.items())), goal.given, goal.strict)
         if depth <= 0 or key in self.failed or size_of(goal.term) > LARGEST:
+            return None
+        if not self.any_length and seems_false(goal):
+            self.failed.add(key)
             return None
         for rule in RULES_FOR_AXES if self.any_length else RULES_IN_ORDER:
             how = rule(self, goal, depth - 1)
@@ -266,6 +270,8 @@ class Prover:
     def is_signed(self, goal: Goal, depth: int) -> bool:
         """Whether cheap rules show a sign."""
         simple = self.simpler(goal)
+        if seems_false(simple):
+            return False
         cheap = (Prover.by_bounds, Prover.by_minorants, Prover.by_parts)
         return any(rule(self, simple, min(depth, 3)) is not None for rule in cheap)
 
