@@ -19,7 +19,13 @@ from ..rules.cancel import without_cancelling
 from ..rules.match import common_factors, find
 from ..rules.own import own_parts_apart, without_deviations
 from ..rules.patterns import Call, Over, Power, Product, Ready, Sum, ready
-from ..rules.softmax import common_term_out, entropy_of_logit, shares_apart, whole_softmax
+from ..rules.softmax import (
+    common_term_out,
+    complements_apart,
+    entropy_of_logit,
+    shares_apart,
+    whole_softmax,
+)
 from ..rules.table import RULES
 from ..rules.views import gathered
 
@@ -29,6 +35,7 @@ SUMS = frozenset(("add", "sub"))
 LIKE_TERMS = "like terms"
 SHARES = "softmax less its part"
 OWN = "sums less their own parts"
+COMPLEMENT = "complement of a softmax"
 ENTROPY = "entropy of a logit"
 DEVIATIONS = "sum of deviations from a mean"
 Rewrite = Callable[[Expr, Inference], Expr]
@@ -45,6 +52,7 @@ BY_HEAD: Mapping[str, tuple[tuple[str, Rewrite], ...]] = {
     ),
     "sum": (("sum of a softmax", whole_softmax), (DEVIATIONS, without_deviations)),
     "mean": ((DEVIATIONS, without_deviations),),
+    **dict.fromkeys(("log", "mul", "div"), ((COMPLEMENT, complements_apart),)),
     "logsumexp": (("common term of logsumexp", common_term_out),),
 }
 # No chain of rules is longer; a longer one would be a circle in the table.

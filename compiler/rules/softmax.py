@@ -244,6 +244,41 @@ def _indicated(term: Expr) -> tuple[Expr, Expr] | None:
     return None
 
 
+def complements_apart(term: Expr, facts: Inference) -> Expr:
+    """The logarithm of a softmax at a label less 1, or a softmax divided by it, by all others.
+
+    `expm1(x[k] - logsumexp[i](x))` is then `-sum[i if i != k](exp(x - logsumexp[i](x)))`. Beside
+    the logarithm of such a sum it is that sum too, so that what they have in common cancels.
+    """
+    if not isinstance(term, Apply):
+        return term
+    number, factors = factors_of(term.args[0] if term.op == "log" else term)
+    found = [(_complement(base, facts), power) for base, power in factors]
+    divided = any(share_of(base) for base, _ in factors)
+    always = term.op == "log" or any(_is_of_others(base) for base, _ in factors)
+    if not any(c and (always or (divided and power < 0)) for c, power in found):
+        return term
+    left = [(c or base, power) for (c, power), (base, _) in zip(found, factors, strict=True)]
+    result = product(number, left)
+    return apply("log", (result,)) if term.op == "log" else result
+
+
+def _is_of_others(term: Expr) -> bool:
+    """Whether a sum has the logarithm of a sum of exponentials over some of the places."""
+    logs = (t for _, t in terms_of(term) if isinstance(t, Reduce) and t.op == "logsumexp")
+    return any(t.filter is not None for t in logs)
+
+
+def _complement(term: Expr, facts: Inference) -> Expr | None:
+    """A softmax at a label less 1, by the sum of all others; None if it is no such term."""
+    if not (isinstance(term, Apply) and term.op == "expm1"):
+        return None
+    share = share_of(apply("exp", term.args))
+    if share is None or not term.free <= share.whole.free or not share.is_in(facts):
+        return None
+    return minus(share.complement)
+
+
 def entropy_of_logit(term: Expr, facts: Inference) -> Expr:
     """`softplus(x) - x * sigmoid(x)`, which is even in x, by the x below 0; else the term itself.
 

@@ -14,7 +14,7 @@ from lossc.compiler.interpret import interpret
 from lossc.compiler.ir import Program
 from lossc.compiler.passes import stabilise as passes
 from lossc.compiler.passes.differentiate import differentiate, total
-from lossc.compiler.passes.stabilise import ENTROPY, SHARES, stabilised
+from lossc.compiler.passes.stabilise import COMPLEMENT, ENTROPY, SHARES, stabilised
 
 DIGITS = 60
 LABELS = "def f(z[i], y[i], a[]) = "
@@ -29,6 +29,9 @@ SUMS = {
     "sum[i](a * softmax[i](z)) + y": "sum of a softmax",
     "logsumexp[i](z + a) + y": "common term of logsumexp",
     "logsumexp[i if y > 0](z - a * y[0]) + y": "common term of logsumexp",
+    "y + log(1 - exp(z[2]) / sum[i](exp(z)))": COMPLEMENT,
+    "expm1(z[1] - logsumexp[i](z)) * (y + logsumexp[i if i > 0](z))": COMPLEMENT,
+    "if i == 2 then y else softmax[i](z) / (1 - exp(z[2]) / sum[i](exp(z)))": COMPLEMENT,
     "a * softplus(z) - sigmoid(z) * a * z": ENTROPY,
     "y * (2 * softplus((z - a) / 4) - 1) + y * (a - z) * sigmoid((z - a) / 4) / 2": ENTROPY,
     "a * y - a * y * sigmoid(z)": "complement of sigmoid",
@@ -39,7 +42,9 @@ KEPT = (
     "sum[i](y) * softmax[i](z) - y^2", "sum[i](y) * softmax[i](z) + y",
     "2 * sum[i](y) * softmax[i](z) - y", "sum[i](y) * exp(z - logsumexp[i](y)) - y",
     "sum[i if y > 0](y) * softmax[i](z) - y", "sum[i](y) * softmax[i](z)^2 - y",
-    "softplus(z) - 2 * z * sigmoid(z)", "softplus(-abs(z)) + abs(z) * sigmoid(-abs(z))",
+    "log(-expm1(z - logsumexp[i](z)))", "log1p(abs(expm1(z[1] - logsumexp[i](y)))) + y",
+    "expm1(z[1] - logsumexp[i](z)) * y", "softplus(z) - 2 * z * sigmoid(z)",
+    "softplus(-abs(z)) + abs(z) * sigmoid(-abs(z))",
     "softmax[i](z) - indicator(i == 1)", "sum[i if i > 0](softmax[i](z)) + y",
     "(1 + a) * softmax[i](z) - a * indicator(i == 1) / 2",
 )  # fmt: skip
@@ -87,7 +92,7 @@ def test_a_rewrite_fires_and_keeps_value_and_gradient(text: str, rule: str) -> N
 @pytest.mark.parametrize("text", KEPT)
 def test_another_sum_stays(text: str) -> None:
     before, after, fired = program_of(text)
-    assert not {SHARES, ENTROPY, "sum of a softmax"} & set(fired)
+    assert not {SHARES, COMPLEMENT, ENTROPY, "sum of a softmax"} & set(fired)
     assert agree(before, after)
 
 
@@ -105,6 +110,14 @@ LOSSES = {
     "entropy": "def f(z[i]) = -sum[i](softmax[i](z) * log_softmax[i](z))",
     "a mean": "def f(z[i], y[i]) = sum[i](softmax[i](z) * y)",
 }
+
+
+def test_the_logarithm_of_the_complement_of_a_share_keeps_its_digits() -> None:
+    loss = lossc.compile("def f(z[i]) = log(1 - softmax[i](z)[i=1])")
+    for z in SCORES:
+        given = np.float32(z)
+        (true,) = values(loss._checked.program, {"z": tuple(map(float, given))})
+        assert float(loss(given)) == pytest.approx(float(true), rel=1e-6)
 
 
 @pytest.mark.parametrize("z", [0.0, -3.5, 0.75, 40.0, -87.0, 3e30])
