@@ -113,6 +113,12 @@ REASONS: dict[str, str] = {
         "distribution_focal",
     "the logarithm of a difference of sums of sigmoids, which no rule brings together":
         "proportional_odds_nll",
+    "the sign of a sum of differences, lost below the last place of double precision":
+        "sobel_edge_l1",
+    "`sigmoid(z) - 1`, in single precision, at the period of an event":
+        "logistic_hazard",
+    "differences of ranks, which scores of one size hardly move":
+        "approx_mrr",
     "`sigmoid(-z) - sigmoid(z)` in branches":
         "binary_focal_crossentropy_from_logits",
     "a quotient of sums of weights, all of which are below the smallest double":
