@@ -15,6 +15,7 @@ from .domains import Domain
 from .elaborate.declare import Declared, Default, Head, Input, Param, declare
 from .elaborate.definitions import where
 from .elaborate.expressions import Elaborator
+from .elaborate.padding import settled
 from .elaborate.run import Run
 from .elaborate.scope import Scope
 from .findings import Findings
@@ -107,7 +108,7 @@ def elaborate(
     run = Elaborator(findings)
     declared = declare(item, unit, run, overrides or {})
     scope = where(run, item.where, declared.scope)
-    value = run.expr(item.body, scope)
+    value = settled(run.expr(item.body, scope))
     if isinstance(item, ast.Loss):
         _check_claims(item, scope, findings)
     if value.kind == ERROR:

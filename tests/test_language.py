@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import lossc
+from lossc.compiler.ir import Select, postorder
 
 X = np.arange(24.0).reshape(2, 3, 4)
 
@@ -41,6 +42,30 @@ def test_an_indexed_definition_stands_bare_where_its_indices_are_axes() -> None:
     with pytest.raises(lossc.LosscError) as caught:
         lossc.compile("loss f(x[t]) = mean(d)\nwhere d[q] = x[q] * 2")
     assert caught.value.code == "E0312"
+
+
+PADDED = "pad(x[{n}, {m}+1], 0.5)"
+
+
+@pytest.mark.parametrize("n, m", [("n-u", "m"), ("n+u", "m"), ("n", "m-u"), ("n-1", "m+u")])
+def test_a_padded_definition_is_what_it_says_wherever_it_is_read(n: str, m: str) -> None:
+    """Also at places that its own `pad` never moves to."""
+    use = "loss f(x[n, m]) = sum[n, m](sum[u in 0..1](pad(x[n+u, m], 1) * {read}))"
+    defined = use.format(read=f"a[{n}, {m}]") + f"\nwhere a[n, m] = {PADDED.format(n='n', m='m')}"
+    written = use.format(read=PADDED.format(n=n, m=m))
+    x = np.random.default_rng(1).normal(size=(3, 4))
+    first, second = (lossc.compile(text, jit=False) for text in (defined, written))
+    assert float(first(x)) == pytest.approx(float(second(x)), rel=1e-12)
+    assert float(first.reference(x)) == pytest.approx(float(second.reference(x)), rel=1e-12)
+    slopes = [loss.value_and_grad(x)[1]["x"] for loss in (first, second)]
+    assert np.allclose(*slopes, rtol=1e-12)
+
+
+def test_no_condition_is_left_where_no_index_can_leave_its_axis() -> None:
+    first = lossc.compile("loss f(x[n, m]) = sum[n, m](a)\nwhere a[n, m] = pad(x[n, m+1], 0)")
+    assert first.hash == lossc.compile("loss f(x[n, m]) = sum[n, m](pad(x[n, m+1], 0))").hash
+    conditions = [t for t in postorder(first._checked.program.value) if isinstance(t, Select)]
+    assert [str(c.condition).count("Size") for c in conditions] == [1]
 
 
 def test_a_ragged_list_is_refused() -> None:

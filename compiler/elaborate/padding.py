@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 from lossc.dsl import ast
 
 from ..affine import Affine, Slot, affine, all_slots, as_term, extent
 from ..fold import apply, apply_all, clamp, conjunction, select
-from ..ir import ERROR, Access, Along, Axis, Dim, Expr, Index, Size, Symbol, dim_term, rebuild
+from ..ir import (
+    ERROR,
+    Access,
+    Along,
+    Apply,
+    Const,
+    Dim,
+    Expr,
+    Index,
+    Position,
+    Select,
+    Size,
+    Symbol,
+    dim_term,
+    postorder,
+    range_of,
+    rebuild,
+)  # fmt: skip
 from .access import base_value, named_places, places_of
 from .run import FAILED, Run, pending
 from .scope import Scope, TensorValue
@@ -86,17 +104,52 @@ def _stays_inside(slot: Slot) -> Iterator[Expr]:
     own: dict[Index, int] = {i: n for i, n in form if isinstance(i, Symbol)}
     rest = {i: n for i, n in form if i not in own}
     reach = extent(Affine(slot.form.dim, rest), {})
-    is_plain = slot.form == Affine(Dim(), dict.fromkeys(own, 1)) and len(own) == 1
-    if not own or reach is None or (is_plain and slot.axis is not None and _axis(own) == slot.axis):
+    if not own or reach is None:
         return
     low, high = reach
     yield apply("ge", (as_term(Affine(low, own)), dim_term(slot.start)))
     yield apply("lt", (as_term(Affine(high, own)), dim_term(slot.stop)))
 
 
-def _axis(own: dict[Index, int]) -> Axis | None:
-    only = next(iter(own))
-    return only.axis if isinstance(only, Symbol) else None
+def settled(term: Expr) -> Expr:
+    """A whole term without the conditions of `pad` that hold wherever their index may be.
+
+    They are known only when all indices have their ranges: in a definition, `pad(x[n, m+1], 0)` has
+    one on `n` too, for the definition may be read at `n - 1`.
+    """
+    if not any(isinstance(t, Access) and t.padded for t in postorder(term)):
+        return term
+
+    def visit(t: Expr) -> Expr | None:
+        if not isinstance(t, Select):
+            return None
+        conditions = [*_conjuncts(t.condition)]
+        open_ = [c for c in conditions if not _always_holds(c)]
+        if len(open_) == len(conditions):
+            return None
+        return select(conjunction(open_), settled(t.then), settled(t.other))
+
+    return rebuild(term, visit)
+
+
+def _conjuncts(condition: Expr) -> Iterator[Expr]:
+    if isinstance(condition, Apply) and condition.op == "and":
+        for part in condition.args:
+            yield from _conjuncts(part)
+    else:
+        yield condition
+
+
+def _always_holds(condition: Expr) -> bool:
+    """Whether an index is compared with an end of its axis, which its range keeps to."""
+    match condition:
+        case Apply(op="ge", args=(Position(index=index), Const(value=Fraction() as start))):
+            span = range_of(index)
+            return span is not None and any(d.is_const and d.const >= start for d in span.starts)
+        case Apply(op="lt", args=(Position(index=index), stop)):
+            span = range_of(index)
+            return span is not None and any(dim_term(d) == stop for d in span.stops)
+    return False
 
 
 def _clamped(term: Expr) -> Expr | None:
