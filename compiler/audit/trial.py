@@ -35,8 +35,8 @@ def _column(interval: Interval, rng: np.random.Generator) -> Array:
     """Numbers inside an interval."""
     low, high = interval.low, interval.high
     if interval.is_bounded:
-        column: Array = low + (high - low) * rng.random(POINTS)
-        return column
+        share = rng.random(POINTS)
+        return np.asarray((1 - share) * low + share * high)
     wide = rng.standard_normal(POINTS) * rng.choice(SIZES, POINTS)
     if low > -INF:
         return np.asarray(low + np.abs(wide))

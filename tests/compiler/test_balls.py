@@ -61,7 +61,9 @@ def exact(op_: str, *args: Any) -> Any:
 def ball(op_: str, *args: Any, bits: int = BITS) -> Any:
     """The ball, or the condition, that a primitive gives at balls or numbers."""
     with ctx.workprec(bits):
-        found = apply(op_, [objects(a if isinstance(a, arb) else of_number(mp.mpf(a))) for a in args])
+        found = apply(
+            op_, [objects(a if isinstance(a, arb) else of_number(mp.mpf(a))) for a in args]
+        )
     return found[()]
 
 
@@ -207,14 +209,23 @@ def test_lots_and_rows_are_split_where_they_are_too_many(monkeypatch: pytest.Mon
     assert found.shape == (5, 6, 4)
     for lot, balls in zip(lots, found, strict=True):
         assert all(map(holds, balls.flat, np.ravel(interpret(whole, lot, 40))))
-    monkeypatch.setattr(enclosing, "MOST", 64)
-    parts = around(whole, lots)
-    assert all(a == b or a.overlaps(b) for a, b in zip(found.flat, parts.flat, strict=True))
+    for most in (64, 16):  # some lots at once, and some rows
+        monkeypatch.setattr(enclosing, "MOST", most)
+        parts = around(whole, lots)
+        assert all(a.overlaps(b) for a, b in zip(found.flat, parts.flat, strict=True))
     some = around(whole, lots, rows=[1, 4])
     assert all(a.overlaps(b) for a, b in zip(found[:, [1, 4]].flat, some.flat, strict=True))
     monkeypatch.setattr(enclosing, "MOST", 3)
     with pytest.raises(TooLarge):
         around(whole, lots)
+
+
+def test_what_is_left_out_is_not_surely_nan() -> None:
+    """The logarithm of a number that may be 0 is not known; that of the one left out is NaN."""
+    text = "loss f(x[n]) = sum[n if x > 0](log(x - sqrt(2) * sqrt(2)))"
+    whole, values = loss_of(text), {"x": np.array([2.0, -1.0])}
+    (found,) = around(whole, [values], strict=True)
+    assert found.is_nan() and found is not NAN
 
 
 def test_what_is_surely_nan_is_told_if_asked() -> None:
