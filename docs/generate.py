@@ -122,8 +122,9 @@ def numerics() -> str:
         "its mean, `p[i] * sum[j](y[j]) - y[i]` or `p[i] * (x[i] - sum[j](p[j] * x[j]))`, as in "
         "the slopes of cross entropies and entropies, is computed of the other places: where "
         "`p[i]` is more than a half, with `1 - p[i]` as their sum, and `x` less the one at which "
-        "`p` is largest. What is the same in all terms of a logsumexp is added behind it, and the "
-        "sum of a softmax is 1.",
+        "`p` is largest. So is `log(1 - p[k])`, as a logsumexp of the others. What is the same in "
+        "all terms of a logsumexp is added behind it, and the sum of a softmax is 1. "
+        "`softplus(x) - x * sigmoid(x)`, which is even in x, is computed by the x below 0.",
         "3. **The order of products**: `w * d^2` is computed as `(w * d) * d`, of which no "
         "part leaves the range of floats where the whole does not.",
         "4. **Double precision** for single steps of float32 losses: where a rounding error "
