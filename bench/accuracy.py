@@ -42,6 +42,7 @@ CORPUS = ROOT / "tests" / "corpus"
 PAGE = ROOT / "docs" / "accuracy.md"
 FORMAT = "float32"
 BITS = 256
+RARE = 1 / 100  # of the points
 PACKAGES = ("tensorflow", "keras", "numpy", "python-flint")
 POINTS, SECONDS = 2000, 20.0  # of each loss, and for the true results at them
 
@@ -370,9 +371,21 @@ def summary(found: Sequence[Found]) -> str:
         f"{len(done)} losses and {len(rows)} values and gradients were measured. "
         f"{len(done) - len(bad)} losses keep the bars in all of them: a mean of at most "
         f"{MEAN_BAR:.0f} bit, at worst {WORST_BAR:.0f}, no NaN or infinity where the truth is a "
-        f"normal number. {len(lost)} give a number that is not finite. Of the {both} losses "
+        f"normal number. In {len(rare(found))} of the others the means are kept too, and less than "
+        f"one point in {1 / RARE:.0f} of any value or gradient is above or not finite. {len(lost)} "
+        f"give a number that is not finite somewhere. Of the {both} losses "
         f"that Keras has, {len(keras)} of Keras's are above the bars."
     )
+
+
+def rare(found: Sequence[Found]) -> list[str]:
+    """The losses that are above the bars at few points only."""
+    figures: dict[str, list[Figures]] = {}
+    for name, row in above(found):
+        figures.setdefault(name, []).append(row.figures)
+    few = {n: [f.mean <= MEAN_BAR and max(f.above, f.nonfinite) < RARE for f in all_]
+           for n, all_ in figures.items()}  # fmt: skip
+    return [name for name, each in few.items() if all(each)]
 
 
 def keras_table(found: Sequence[Found]) -> str:
