@@ -16,7 +16,7 @@ SURE = 1e-6  # of the largest summand: a term so far below 0 is not so by roundi
 def seems_false(goal: Goal) -> bool:
     """Whether a term is clearly below 0 at some point of the goal, by the precision of floats."""
     names = sorted(variables(goal.term, *goal.given))
-    if not names or any(n not in goal.box for n in names):
+    if not names or any(n not in goal.box or goal.box[n].is_empty for n in names):
         return False
     rng = np.random.default_rng(0)
     points = {n: _column(goal.box[n], rng) for n in names}

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from lossc.compiler.audit.goal import Goal
-from lossc.compiler.audit.interval import ANY, Interval
+from lossc.compiler.audit.interval import ANY, EMPTY, Interval
 from lossc.compiler.audit.trial import seems_false
 from lossc.compiler.ir import BOOL, Access, Apply, Const, Expr, Tensor
 
@@ -23,10 +23,12 @@ CASES: dict[str, tuple[Expr, Interval, tuple[Expr, ...], bool]] = {
     "a difference that rounding leaves": (
         Apply("sub", (Apply("log", (Apply("exp", (X,)),)), X)), Interval(0.0, 1.0), (), False,
     ),
+    "where there is no point": (X, EMPTY, (), False),
     "where it has no value": (Apply("log", (X,)), Interval(-2.0, -1.0), (), False),
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", CASES)
 def test_goals_are_tried(name: str) -> None:
     term, interval, given, fails = CASES[name]
