@@ -145,7 +145,10 @@ def numerics() -> str:
 
 def conditions(rule: Rule) -> str:
     """What a rule asks for, in words of the page."""
-    words = {"constant(c)": "`c` is a constant", "fractional(g)": "`g` is no whole number"}
+    words = {
+        "constant(c)": "`c` is a constant", "whole(k)": "`k` is a whole number",
+        "fractional(g)": "`g` is no whole number",
+    }  # fmt: skip
     return ", ".join(words.get(g, f"`{g}`") for g in (*rule.given, *rule.when))
 
 

@@ -78,6 +78,8 @@ def holds(condition: ast.Expr, match: Match, facts: Inference) -> bool:
         case ast.Call(function="fractional", args=(x,)):
             term = build(x, match)
             return not (isinstance(term, Const) and term.kind == INT)
+        case ast.Call(function="whole", args=(x,)):
+            return build(x, match).kind == INT
         case ast.Compare(operands=(a, b), ops=(op,)):
             return _follows(op, build(a, match), build(b, match), facts)
     raise TypeError(f"no condition: {condition}")

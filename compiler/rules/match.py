@@ -8,8 +8,9 @@ from fractions import Fraction
 from itertools import combinations, permutations
 from math import isqrt
 
-from ..ir import Apply, Bound, Const, Expr, Reduce
-from ..passes.simplify import ONE, times
+from ..fold import select
+from ..ir import Apply, Bound, Const, Expr, Reduce, Select
+from ..passes.simplify import ONE, ZERO, times
 from .patterns import Call, Number, Over, Pattern, Power, Product, Sum, Var
 from .views import Factors, Terms, beside, factors_of, product, raised, terms_of, total
 
@@ -84,7 +85,8 @@ def _in_product(pattern: Product, term: Expr) -> Iterator[Hit]:
 def common_factors(term: Expr) -> Iterator[tuple[Expr, Callable[[Expr], Expr]]]:
     """Two terms of a sum without the factors that they have in common, and what goes around them.
 
-    So a pattern `1 - f(x)` is seen in `a - a * f(x)` too.
+    So a pattern `1 - f(x)` is seen in `a - a * f(x)` too. Of two terms that are 0 where the same
+    condition does not hold, that is a common factor.
     """
     if not (isinstance(term, Apply) and term.op in ("add", "sub")):
         return
@@ -92,7 +94,7 @@ def common_factors(term: Expr) -> Iterator[tuple[Expr, Callable[[Expr], Expr]]]:
     if len(terms) > MOST_TERMS:
         return
     for j, k in combinations(range(len(terms)), 2):
-        pair = [(n * m, dict(f)) for n, t in (terms[j], terms[k]) for m, f in (factors_of(t),)]
+        pair = [(n * m, dict(f)) for n, t in (terms[j], terms[k]) for m, f in (_guarded(t),)]
         common = _in_common(pair[0][1], pair[1][1])
         if not common:
             continue
@@ -104,6 +106,14 @@ def common_factors(term: Expr) -> Iterator[tuple[Expr, Callable[[Expr], Expr]]]:
             return total([*rest, (UNITY, times(outside, result))])
 
         yield inner, around
+
+
+def _guarded(term: Expr) -> tuple[Fraction, Factors]:
+    """The factors of a term, with one that is 1 or 0 in place of a branch that is 0."""
+    if not (isinstance(term, Select) and term.other == ZERO):
+        return factors_of(term)
+    number, factors = factors_of(term.then)
+    return number, (*factors, (select(term.condition, ONE, ZERO), UNITY))
 
 
 def _in_common(a: Mapping[Expr, Fraction], b: Mapping[Expr, Fraction]) -> dict[Expr, Fraction]:

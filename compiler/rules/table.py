@@ -15,8 +15,8 @@ class Rule:
     """A rewrite: its name, what it looks for, what it puts there, and what must be known.
 
     Without `given` it would be wrong; without `when` it would be right, but no gain. A condition is
-    a comparison, decided by interval inference, `constant(x)` (no tensor is in x) or
-    `fractional(x)` (x is not known to be a whole number).
+    a comparison, decided by interval inference, `constant(x)` (no tensor is in x),
+    `fractional(x)` (x is not known to be a whole number) or `whole(x)` (it is known to be one).
     """
 
     name: str
@@ -63,6 +63,7 @@ RULES: tuple[Rule, ...] = (
     Rule("sigmoid times exp", "sigmoid(x) * exp(-x)", "sigmoid(-x)"),
     Rule("power of sigmoid", "sigmoid(x)^g", "exp(-g * softplus(-x))",
          when=("fractional(g)",)),
+    Rule("sigmoid less its mirror", "sigmoid(x) - sigmoid(-x)", "tanh(x / 2)"),
     Rule("difference of sigmoids", "sigmoid(x) - sigmoid(y)",
          "-expm1(y - x) * sigmoid(x) * sigmoid(-y)"),
     Rule("logit of sigmoid", "logit(sigmoid(x))", "x"),
@@ -89,6 +90,9 @@ RULES: tuple[Rule, ...] = (
          ("x > 0", "y > 0")),
     Rule("difference of squares", "x^2 - y^2", "(x - y) * (x + y)"),
     Rule("one less a square", "1 - x^2", "(1 - x) * (1 + x)"),
+    Rule("distance from a whole number", "c - abs(x - k)",
+         "if x == k then c else if x < k then x - (k - c) else (k + c) - x",
+         when=("constant(c)", "whole(k)")),
     Rule("one less cosine", "1 - cos(x)", "2 * sin(x / 2)^2"),
     # --- the normal distribution
     Rule("erfc", "1 - erf(x)", "erfc(x)"),

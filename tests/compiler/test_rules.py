@@ -57,6 +57,10 @@ def compiled(rule: Rule, formula: str, given: tuple[str, ...] = ()) -> Checked:
             formula = formula.replace("c", "0.3125") if "cos" not in formula else formula
             given = tuple(g for g in given if names(g) != {"c"})
             rule = replace(rule, pattern=rule.pattern.replace("c", "0.3125"))
+        if condition.startswith("whole("):
+            (letter,) = names(condition)
+            formula, text = (t.replace(letter, "2") for t in (formula, rule.pattern))
+            rule = replace(rule, pattern=text)
     return lossc.compile(text_of(rule, formula, given))._checked
 
 
