@@ -420,8 +420,14 @@ def along(
 def _close(
     order: list[Index], ranges: Mapping[Index, Range], within: list[Expr]
 ) -> tuple[tuple[Bound, ...], list[Expr]]:
-    """The bound index for each index, and the terms over them."""
+    """The bound index for each index, and the terms over them.
+
+    A level that an outer index has is left out: a term that grew under it would capture it.
+    """
     base = max(e.level for e in within)
+    outer = {i.level for e in within for i in e.free if isinstance(i, Bound) and i not in ranges}
+    while not outer.isdisjoint(range(base + 1, base + 1 + len(order))):
+        base += 1
     bound = tuple(Bound(base + 1 + k, ranges[i], i.name) for k, i in enumerate(order))
     moved = {i: Position(b) for i, b in zip(order, bound, strict=True) if i != b}
     return bound, [substitute(e, moved) for e in within] if moved else within
@@ -500,6 +506,24 @@ def with_parts(term: Expr, parts: list[Expr]) -> Expr:
             chosen = parts[2] if term.filter is not None else None
             return along(term.op, term.index, term.index.range, parts[0], parts[1], chosen)
     raise TypeError(f"{type(term).__name__} has no parts")
+
+
+def levelled(expr: Expr) -> Expr:
+    """`expr` with its bound indices named by height again, where terms have grown under others."""
+    done: dict[Expr, Expr] = {}
+    for term in postorder(expr):
+        parts = [done[p] for p in term.parts]
+        match term:
+            case Reduce(indices=indices):
+                ranges: dict[Index, Range] = {b: b.range for b in indices}
+                body, *chosen = parts
+                filter = chosen[0] if chosen else None
+                done[term] = reduce(term.op, ranges, body, filter, term.result)
+            case Along(index=index):
+                done[term] = along(term.op, index, index.range, *parts)
+            case _:
+                done[term] = with_parts(term, parts)
+    return done[expr]
 
 
 def postorder(*roots: Expr) -> list[Expr]:

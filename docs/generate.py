@@ -122,9 +122,14 @@ def numerics() -> str:
         "its mean, `p[i] * sum[j](y[j]) - y[i]` or `p[i] * (x[i] - sum[j](p[j] * x[j]))`, as in "
         "the slopes of cross entropies and entropies, is computed of the other places: where "
         "`p[i]` is more than a half, with `1 - p[i]` as their sum, and `x` less the one at which "
-        "`p` is largest. So is `log(1 - p[k])`, as a logsumexp of the others. What is the same in "
+        "`p` is largest. So is `log(1 - p[k])`, as a logsumexp of the others, and a sum of shares "
+        "over samples less that of the labels, each sample's label beside its share. What is the "
+        "same in "
         "all terms of a logsumexp is added behind it, and the sum of a softmax is 1. "
-        "`softplus(x) - x * sigmoid(x)`, which is even in x, is computed by the x below 0.",
+        "`softplus(x) - x * sigmoid(x)`, which is even in x, is computed by the x below 0. "
+        "The logarithm of a sum of exponentials less a share `c` of a part of it is a logsumexp, "
+        "with `log1p(-c)` added in that part. What a table holds at a label, written as a sum over "
+        "that one place, is looked at there by the logarithm of a difference of such sums.",
         "3. **The order of products**: `w * d^2` is computed as `(w * d) * d`, of which no "
         "part leaves the range of floats where the whole does not.",
         "4. **Double precision** for single steps of float32 losses: where a rounding error "

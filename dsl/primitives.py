@@ -269,7 +269,7 @@ _FUNCTIONS = (
     _f("log1mexp", "log(1 - exp(x)) for x <= 0, exact near 0 and in the tail.", "@log1mexp",
        mp="@log1mexp", domain=(NONPOSITIVE,), range=NONPOSITIVE, safe=(-1,),
        meaning="log(1 - exp(x))",
-       slopes=("-1 / expm1(-x)",),
+       slopes=("if x == 0 then -inf else -1 / expm1(-x)",),
        monotone=("dec",), curve="concave"),
     _f("logcosh", "log(cosh(x)), exact near 0 and in the tails.", "@logcosh", mp="@logcosh",
        range=NONNEGATIVE, safe=(0,), meaning="log(cosh(x))",

@@ -13,12 +13,14 @@ from functools import cache
 
 from ..analyses.bounds import Domains, Inference
 from ..fold import select
-from ..ir import REAL, Access, Apply, Const, Expr, Program, Reduce, Select, with_parts
+from ..ir import REAL, Access, Apply, Const, Expr, Program, Reduce, Select, levelled, with_parts
 from ..rules.build import build, holds
 from ..rules.cancel import without_cancelling
+from ..rules.logs import places_apart, weights_inside
 from ..rules.match import common_factors, find
 from ..rules.own import own_parts_apart, without_deviations
 from ..rules.patterns import Call, Over, Power, Product, Ready, Sum, ready
+from ..rules.samples import labels_beside_shares
 from ..rules.softmax import (
     common_term_out,
     complements_apart,
@@ -37,6 +39,9 @@ SHARES = "softmax less its part"
 OWN = "sums less their own parts"
 COMPLEMENT = "complement of a softmax"
 ENTROPY = "entropy of a logit"
+LABELS = "shares less labels over samples"
+PLACES = "logarithm of sums over one place"
+WEIGHTS = "logarithm of a sum less a share of its part"
 DEVIATIONS = "sum of deviations from a mean"
 Rewrite = Callable[[Expr, Inference], Expr]
 # Rewrites that are no patterns, by the heads of the terms that they are for.
@@ -46,13 +51,19 @@ BY_HEAD: Mapping[str, tuple[tuple[str, Rewrite], ...]] = {
         (
             (LIKE_TERMS, without_cancelling),
             (SHARES, shares_apart),
+            (LABELS, labels_beside_shares),
             (OWN, own_parts_apart),
             (ENTROPY, entropy_of_logit),
         ),
     ),
     "sum": (("sum of a softmax", whole_softmax), (DEVIATIONS, without_deviations)),
     "mean": ((DEVIATIONS, without_deviations),),
-    **dict.fromkeys(("log", "mul", "div"), ((COMPLEMENT, complements_apart),)),
+    "log": (
+        (COMPLEMENT, complements_apart),
+        (PLACES, places_apart),
+        (WEIGHTS, weights_inside),
+    ),
+    **dict.fromkeys(("mul", "div"), ((COMPLEMENT, complements_apart),)),
     "logsumexp": (("common term of logsumexp", common_term_out),),
 }
 # No chain of rules is longer; a longer one would be a circle in the table.
@@ -77,7 +88,7 @@ def stabilised(program: Program, domains: Domains) -> tuple[Program, tuple[Fired
     """The stable program, and the rules that made it, in order."""
     run = _Stabiliser(domains)
     value = run.visit(program.value, Inference(domains))
-    return replace(program, value=value), tuple(run.fired)
+    return replace(program, value=levelled(value)), tuple(run.fired)
 
 
 @dataclass

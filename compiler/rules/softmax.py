@@ -120,7 +120,7 @@ def shares_apart(term: Expr, facts: Inference) -> Expr:
         return term
     for k, (number, core) in enumerate(terms):
         rest = terms[:k] + terms[k + 1 :]
-        for share, weights in _shares(number, core):
+        for share, weights in shares_of(number, core):
             if not share.is_in(facts) or facts.fails(share.is_most):
                 continue
             for left in (_less_sum(share, weights, rest), _less_indicator(share, weights, rest)):
@@ -129,7 +129,7 @@ def shares_apart(term: Expr, facts: Inference) -> Expr:
     return term
 
 
-def _shares(number: Fraction, core: Expr) -> Iterator[tuple[Share, Terms]]:
+def shares_of(number: Fraction, core: Expr) -> Iterator[tuple[Share, Terms]]:
     """The softmaxes that are factors of a term, each with the sum that it is multiplied by."""
     scale, factors = factors_of(_unguarded(core))
     for k, (base, power) in enumerate(factors):

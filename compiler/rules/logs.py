@@ -1,0 +1,186 @@
+"""Logarithms of sums in branches and of differences of sums of exponentials.
+
+What a table holds at a label is written as a sum over its one place too,
+`sum[i if i == k](f(x[i]))`, which is 0 outside of the table. The logarithm of a difference of such
+sums is seen in each branch, `if 0 <= k and k < size(i) then log(f(x[i=k]) - ...) else ...`.
+
+A sum of exponentials less a share of a part of it is a sum with weights:
+
+    log(sum[i if p](exp(x)) - c * sum[i if q](exp(x)))
+        logsumexp[i if p](x + (if q then log1p(-c) else 0))
+
+where `c < 1`, or is a count by another one of no fewer places, and where `q` implies `p`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import prod
+
+from ..analyses.bounds import Inference
+from ..fold import apply, conjunction, select
+from ..ir import (
+    INT,
+    Access,
+    Apply,
+    Bound,
+    Const,
+    Expr,
+    Index,
+    Position,
+    Range,
+    Reduce,
+    Select,
+    dim_term,
+    rebuild,
+    substitute,
+)
+from ..ir import reduce as reduction
+from ..passes.simplify import ZERO, minus, plus
+from .views import Terms, factors_of, product, terms_of, total
+
+UNITY = Fraction(1)
+# A logarithm is looked at in so many branches of its argument at most.
+MOST = 16
+AT_LEAST = {"ge": 1, "gt": 1, "le": -1, "lt": -1}
+
+
+# --- sums over one place --------------------------------------------------------------------------
+
+
+def places_apart(term: Expr, facts: Inference) -> Expr:
+    """The logarithm of a sum with sums over one place in it, in each branch; else the term."""
+    if not (isinstance(term, Apply) and term.op == "log"):
+        return term
+    terms = terms_of(term.args[0])
+    opened = [(n, _opened(t)) for n, t in terms]
+    if len(terms) < 2 or all(a == b for (_, a), (_, b) in zip(terms, opened, strict=True)):
+        return term
+    leaves = prod(_leaves(t) for _, t in opened)
+    return _in_branches(opened, ()) if leaves <= MOST else term
+
+
+def _opened(term: Expr) -> Expr:
+    """A term with sums over one place, in any of its branches, as what is at the place."""
+    if isinstance(term, Select):
+        return select(term.condition, _opened(term.then), _opened(term.other))
+    if not (isinstance(term, Reduce) and term.op == "sum" and len(term.indices) == 1):
+        return term
+    (index,) = term.indices
+    place = _place(term.filter, index)
+    if place is None or isinstance(term.body, Access):
+        return term
+    inside = [apply("ge", (place, dim_term(start))) for start in index.range.starts]
+    inside += [apply("lt", (place, dim_term(stop))) for stop in index.range.stops]
+    return select(conjunction(inside), _at(term.body, index, place), ZERO)
+
+
+def _place(filter: Expr | None, index: Bound) -> Expr | None:
+    """The only place of an index at which a filter holds."""
+    if isinstance(filter, Apply) and filter.op == "eq":
+        for own, place in (filter.args, filter.args[::-1]):
+            if own == Position(index) and index not in place.free and place.kind == INT:
+                return place
+    return None
+
+
+def _at(body: Expr, index: Bound, place: Expr) -> Expr:
+    """A term at a place of an index, which a branch around it keeps within the range."""
+
+    def guarded(term: Expr) -> Expr | None:
+        if isinstance(term, Access) and index in term.free:
+            slots = tuple(substitute(s, {index: place}) for s in term.slots)
+            return Access(term.tensor, slots, padded=True)
+        return None
+
+    return substitute(rebuild(body, guarded), {index: place})
+
+
+def _leaves(term: Expr) -> int:
+    return _leaves(term.then) + _leaves(term.other) if isinstance(term, Select) else 1
+
+
+def _in_branches(terms: Sequence[tuple[Fraction, Expr]], done: Terms) -> Expr:
+    """The logarithm of a sum, in each branch of each of its terms."""
+    if not terms:
+        return apply("log", (total(done),))
+    (number, term), *rest = terms
+    if not isinstance(term, Select):
+        return _in_branches(rest, (*done, (number, term)))
+    ways = (_in_branches([(number, way), *rest], done) for way in (term.then, term.other))
+    return select(term.condition, *ways)
+
+
+# --- sums with weights ----------------------------------------------------------------------------
+
+
+def weights_inside(term: Expr, facts: Inference) -> Expr:
+    """The logarithm of a sum of exponentials less a share of a part of it; else the term."""
+    if not (isinstance(term, Apply) and term.op == "log"):
+        return term
+    terms = terms_of(term.args[0])
+    if len(terms) != 2:
+        return term
+    for (number, whole), less in (terms, terms[::-1]):
+        if number > 0 and isinstance(whole, Reduce) and whole.op == "sum":
+            left = _weighted(whole, less[0] / number, less[1], facts)
+            if left is not None:
+                return plus(left, apply("log", (Const(number),))) if number != 1 else left
+    return term
+
+
+def _weighted(whole: Reduce, number: Fraction, less: Expr, facts: Inference) -> Expr | None:
+    """The logarithm of a sum and a number times a product with a sum over some of its places."""
+    if not (isinstance(whole.body, Apply) and whole.body.op == "exp"):
+        return None
+    scale, factors = factors_of(less)
+    for factor in factors:
+        part = _renamed(factor[0], whole.indices) if factor[1] == 1 else None
+        if part is None or part[0] != whole.body or not _implied(whole.filter, part[1], facts):
+            continue
+        share = product(-number * scale, [f for f in factors if f != factor])
+        if not share.free & frozenset(whole.indices) and _is_less(share, facts):
+            weight = select(part[1], apply("log1p", (minus(share),)), ZERO)
+            ranges: dict[Index, Range] = {b: b.range for b in whole.indices}
+            body = plus(whole.body.args[0], weight)
+            return reduction("logsumexp", ranges, body, whole.filter)
+    return None
+
+
+def _renamed(term: Expr, indices: tuple[Bound, ...]) -> tuple[Expr, Expr] | None:
+    """Body and filter of a sum by other indices of the same ranges."""
+    if not (isinstance(term, Reduce) and term.op == "sum" and term.filter is not None):
+        return None
+    if [b.range for b in term.indices] != [b.range for b in indices]:
+        return None
+    names = {b: Position(own) for b, own in zip(term.indices, indices, strict=True)}
+    return substitute(term.body, names), substitute(term.filter, names)
+
+
+def _implied(condition: Expr | None, by: Expr, facts: Inference) -> bool:
+    """Whether a condition holds where another one does."""
+    if condition is None:
+        return True
+    if isinstance(condition, Apply) and condition.op == "and":
+        return all(_implied(c, by, facts) for c in condition.args)
+    around = facts.under(by)
+    if around.hold(condition):
+        return True
+    if not (isinstance(condition, Apply) and condition.op in AT_LEAST):
+        return False
+    x, y = condition.args
+    above = around.of(Apply("sub", (x, y))), -around.of(Apply("sub", (y, x)))
+    signed = [b if AT_LEAST[condition.op] > 0 else -b for b in above]
+    return any(b.positive if condition.op in ("gt", "lt") else b.nonnegative for b in signed)
+
+
+def _is_less(share: Expr, facts: Inference) -> bool:
+    """Whether a number is known to be less than 1, or a count by one of no fewer places."""
+    bounds = facts.of(share)
+    if bounds.high < 1 or (bounds.high == 1 and bounds.high_open):
+        return True
+    match share:
+        case Apply(op="div", args=(Reduce(op="count") as some, Reduce(op="count") as all_)):
+            return some.indices == all_.indices and _implied(all_.body, some.body, facts)
+    return False

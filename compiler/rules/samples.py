@@ -1,0 +1,152 @@
+"""Sums over samples of a softmax, less those of the labels: each sample's label beside its share.
+
+The derivative of a cross entropy in what all samples share is a difference of sums over samples,
+`sum[b](p[b, k] * w[b, k]) - sum[b if y[b] == k](w[b, k])`. Where all that count are of one label,
+their shares are 1 but for less than the last place. Computed is, of each sample whose label is `k`,
+the sum of its other shares:
+
+    sum[b](w[b, k] * (if y[b] == k then -sum[j if j != k](p[b, j]) else p[b, k]))
+
+A sum whose label is the sample itself, `sum[b](p[b, k] * u[b]) - u[k]`, is one of those too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ..analyses.bounds import Inference
+from ..fold import apply, select
+from ..ir import (
+    Apply,
+    Bound,
+    Const,
+    Expr,
+    Index,
+    Position,
+    Range,
+    Reduce,
+    Select,
+    range_of,
+    substitute,
+)
+from ..ir import reduce as reduction
+from ..passes.simplify import ZERO, minus, times
+from .softmax import Share, flat, shares_of
+from .views import factors_of, product, terms_of, total
+
+UNITY = Fraction(1)
+# Sums of more terms are left as they are.
+MOST_TERMS = 8
+
+
+@dataclass(frozen=True)
+class _Shares:
+    """`outside * sum[indices if filter](weight * share)`, the share at a free index."""
+
+    outside: Expr
+    over: Reduce
+    share: Share
+    weight: Expr
+
+    @property
+    def place(self) -> Index | None:
+        """The free index at which the softmax stands."""
+        (at,) = self.share.places.values()
+        own = isinstance(at, Position) and at.index not in self.over.indices
+        return at.index if own and isinstance(at, Position) else None
+
+    def less(self, condition: Expr, label: Expr) -> Expr:
+        """The sum, of the share less 1 where a condition holds, in which it stands at a label."""
+        (own,) = self.share.places
+        others = Share(self.share.term, self.share.whole, {own: label}).complement
+        body = times(self.weight, select(condition, minus(others), self.share.term))
+        if self.over.filter is not None:
+            alone = select(condition, minus(self.weight), ZERO)
+            body = select(self.over.filter, body, alone)
+        ranges: dict[Index, Range] = {b: b.range for b in self.over.indices}
+        return times(self.outside, reduction("sum", ranges, body))
+
+
+def labels_beside_shares(term: Expr, facts: Inference) -> Expr:
+    """A sum with sums of shares and of labels over the same samples as one; else the term."""
+    terms = terms_of(term)
+    if not 2 <= len(terms) <= MOST_TERMS:
+        return term
+    for k, (number, core) in enumerate(terms):
+        for shares in _shares(number, core, facts):
+            for j, (other, label) in enumerate(terms):
+                left = None if j == k else _less(shares, times(Const(other), label))
+                if left is not None:
+                    rest = [t for i, t in enumerate(terms) if i not in (j, k)]
+                    return total([*rest, (UNITY, left)])
+    return term
+
+
+def _shares(number: Fraction, core: Expr, facts: Inference) -> Iterator[_Shares]:
+    """The sums over samples with a softmax in them that a term is a multiple of."""
+    scale, factors = factors_of(core)
+    for base, power in factors:
+        if power != 1 or not (isinstance(base, Reduce) and base.op == "sum"):
+            continue
+        outside = product(number * scale, [f for f in factors if f[0] != base])
+        for share, weights in shares_of(UNITY, base.body):
+            found = _Shares(outside, base, share, total(weights))
+            alone = len(share.places) == 1 and share.is_in(facts)
+            if alone and found.place is not None:
+                yield found
+
+
+def _less(shares: _Shares, label: Expr) -> Expr | None:
+    """What is left of a sum of shares and of a term that holds the labels."""
+    for condition, place, value in _labels(shares, label):
+        assert shares.place is not None
+        at = {shares.place: place}
+        taken = times(shares.outside, shares.weight)
+        if flat(substitute(taken, at)) == flat(minus(substitute(value, at))):
+            return shares.less(condition, place)
+    return None
+
+
+def _labels(shares: _Shares, term: Expr) -> Iterator[tuple[Expr, Expr, Expr]]:
+    """How a term can hold labels: where a sample has the label, which it is, and what it adds."""
+    assert shares.place is not None
+    for index in shares.over.indices:
+        if len(shares.over.indices) == 1 and range_of(shares.place) == index.range:
+            yield (apply("eq", (Position(index), Position(shares.place))), Position(index), term)
+    number, factors = factors_of(term)
+    for base, power in factors:
+        found = _renamed(base, shares.over.indices) if power == 1 else None
+        label = found and _label(found[0], shares.place)
+        if found and label:
+            outside = product(number, [f for f in factors if f[0] != base])
+            yield found[0], label, times(outside, found[1])
+
+
+def _renamed(term: Expr, indices: tuple[Bound, ...]) -> tuple[Expr, Expr] | None:
+    """Filter and body of a sum by other indices of the same ranges."""
+    if not (isinstance(term, Reduce) and term.op == "sum"):
+        return None
+    if [b.range for b in term.indices] != [b.range for b in indices]:
+        return None
+    names = {b: Position(own) for b, own in zip(term.indices, indices, strict=True)}
+    body = substitute(term.body, names)
+    if term.filter is not None:
+        return substitute(term.filter, names), body
+    if isinstance(body, Select) and body.other == ZERO:
+        return body.condition, body.then
+    return None
+
+
+def _label(condition: Expr, place: Index) -> Expr | None:
+    """What an index is where a condition holds."""
+    if not isinstance(condition, Apply):
+        return None
+    if condition.op == "and":
+        return next((x for c in condition.args if (x := _label(c, place)) is not None), None)
+    if condition.op == "eq":
+        for own, label in (condition.args, condition.args[::-1]):
+            if own == Position(place) and place not in label.free:
+                return label
+    return None

@@ -1,0 +1,92 @@
+"""Shares less labels over samples: the rewritten sums keep their values, and lose no digits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from mpmath import mp
+
+import lossc
+from lossc.compiler.interpret import interpret
+from lossc.compiler.ir import Program
+from lossc.compiler.passes.differentiate import differentiate, total
+from lossc.compiler.passes.stabilise import LABELS, stabilised
+
+DIGITS = 60
+P = "softmax[k](z)"
+# Of what all samples share: a loss, and in what its derivative is a sum over them.
+LOSSES = {
+    "mean[b](logsumexp[k](z + log(n)) - z[k=y] - log(n[k=y]))": "n",
+    "mean[b](logsumexp[k](z * w) - (z * w)[k=y])": "w",
+    "mean[b if m > 0](c[k=y] * (logsumexp[k](z + w) - z[k=y] - w[k=y]))": "w",
+    "sum[b](m * (logsumexp[k](z * w) - (z * w)[k=y])) + sum[k](w^2)": "w",
+    "mean[b](logsumexp[a](u[b] * v[a]) - u * v)": "v",
+}
+# Sums of `z[b, k]`, `y[b]` and `m[b]` for each `k` that are like them.
+KEPT = (
+    f"sum[b]({P} * m) - sum[b if y == k](1)", f"sum[b]({P}) + sum[b if y == k](1)",
+    f"sum[b]({P}^2) - sum[b if y == k](1)", f"sum[b]({P}) - sum[b if y != k](1)",
+    f"sum[b]({P}) - sum[b if y == k](m)", f"sum[b]({P}[k=0]) - sum[b if y == 0](1)",
+    f"mean[b]({P}) - mean[b if y == k](1)", f"max[b]({P}) - sum[b if y == k](1)",
+)  # fmt: skip
+INPUTS = {"y": "[b]", "z": "[b, k]", "m": "[b]", "u": "[b]", "v": "[b]", "n": "[k]", "w": "[k]",
+          "c": "[k]"}  # fmt: skip
+Z = ((0.5, -3.25, 2.0), (90.0, 0.0, -0.5), (1.0, -41.0, 1.0))
+POINTS: tuple[Mapping[str, object], ...] = tuple(
+    {"z": Z, "y": y, "m": (2.0, 0.5, -1.0), "u": (0.5, -2.0, 3.0), "v": (1.5, 40.0, -0.25),
+     "n": n, "w": (0.25, 3.0, -1.0), "c": (1.0, 2.0, 0.125)}
+    for y, n in (((2, 0, 0), (1.0, 2e-3, 7.0)), ((1, 1, 1), (1e9, 1.0, 0.5)))
+)  # fmt: skip
+
+
+def head(text: str) -> str:
+    used = [f"{n}{axes}" for n, axes in INPUTS.items() if f"{n}" in text.replace("sum", "")]
+    where = [w for w in ("y in index(k)", "n > 0") if f"{w[0]}[" in " ".join(used)]
+    conditions = "".join(f"\n    {w}" for w in where)
+    return f"f({', '.join(used)}) = {text}" + (f"\nwhere{conditions}" if where else "")
+
+
+def agree(a: Program, b: Program) -> bool:
+    """Whether two programs have one value at all points."""
+    with mp.workdps(DIGITS):
+        pairs = [(of(a, p), of(b, p)) for p in POINTS]
+        return all(
+            abs(x - y) <= mp.mpf(10) ** -40 * max(1, abs(x))
+            for xs, ys in pairs
+            for x, y in zip(xs, ys, strict=True)
+        )
+
+
+def of(program: Program, point: Mapping[str, object]) -> tuple[mp.mpf, ...]:
+    found = interpret(program, {t.name: point[t.name] for t in program.inputs}, DIGITS)
+    return found if isinstance(found, tuple) else (found,)
+
+
+@pytest.mark.parametrize(("text", "name"), LOSSES.items())
+def test_labels_stand_beside_shares_and_the_gradient_stays(text: str, name: str) -> None:
+    checked = lossc.compile(f"loss {head(text)}")._checked
+    derived = differentiate(total(checked.program), name)
+    stable, fired = stabilised(derived, checked.domains)
+    assert LABELS in [f.rule for f in fired]
+    assert agree(derived, stable)
+
+
+@pytest.mark.parametrize("text", KEPT)
+def test_another_sum_stays(text: str) -> None:
+    checked = lossc.compile(f"def {head(text)}")._checked
+    stable, fired = stabilised(checked.program, checked.domains)
+    assert LABELS not in [f.rule for f in fired]
+    assert agree(checked.program, stable)
+
+
+def test_the_slope_keeps_its_digits_where_all_samples_are_right() -> None:
+    loss = lossc.std["balanced_softmax_ce"]
+    y, n = np.int32([0, 1, 2]), np.float32([1, 5, 0.25])
+    z = np.float32([[80, 0, 1], [3, 95, 4], [-20, 1, 70]])
+    got = np.asarray(loss.value_and_grad(y, z, n, wrt="n")[1]["n"])
+    derived = differentiate(total(loss._checked.program), "n")
+    given = {"y": tuple(map(int, y)), "z": tuple(map(tuple, z.tolist())), "n": tuple(n.tolist())}
+    true = [float(v) for v in of(derived, given)]
+    assert got == pytest.approx(true, rel=1e-6)
