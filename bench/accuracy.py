@@ -504,7 +504,7 @@ def again(rows: Path) -> list[Found]:
 
 def _found(said: Mapping[str, Any]) -> Found:
     rows = [
-        Row(**{**r, "figures": Figures(**r["figures"]), "cancelling": Figures(**r["cancelling"])})
+        Row(**{**r, **{part: Figures(**r[part]) for part in ("figures", "firm", "cancelling")}})
         for r in said["rows"]
     ]
     return Found(said["name"], tuple(rows), said["error"])

@@ -24,7 +24,7 @@ from lossc.compiler.accuracy.floats import FORMATS, Format
 from lossc.compiler.accuracy.report import AccuracyReport
 from lossc.compiler.accuracy.run import Engine, Plan, measure
 from lossc.compiler.accuracy.sampling import FLOATS, FloatSampler
-from lossc.compiler.accuracy.truth import Subject
+from lossc.compiler.accuracy.truth import Ground, Subject
 from lossc.compiler.gradcheck.sampling import EDGE, MILD, ZERO
 from lossc.compiler.ir import Axis, Const
 from lossc.validate import find_outside
@@ -313,12 +313,17 @@ def test_a_stable_form_leaves_no_excuse() -> None:
 
 def apart(text: str, of: str, **inputs: list[float]) -> bool:
     """Whether the only sample of a batch is listed apart."""
+    return ground(text, of, **inputs) is Ground.OPEN
+
+
+def ground(text: str, of: str, **inputs: list[float]) -> Ground:
+    """What the only sample of a batch rests on."""
     checked = lossc.compile(text)._checked
     subject = Subject(checked, tuple(checked.inputs))
     (batch,) = batches(text, points=1)
     arrays = {n: np.array([mp.mpf(x) for x in xs], dtype=object) for n, xs in inputs.items()}
     truth = subject.truth(replace(batch, arrays={**batch.arrays, **arrays}), FLOAT32)
-    return bool(truth[of].cancels(0))
+    return truth[of].ground(0)
 
 
 def test_sums_of_a_derivative_are_no_excuse_where_it_is_not_sensitive() -> None:
@@ -326,6 +331,18 @@ def test_sums_of_a_derivative_are_no_excuse_where_it_is_not_sensitive() -> None:
     assert not apart("mean(y^2 / (1 + y^2))", "y", y=[1e6])
     assert not apart("mean(y^2 / (1 + y^2))", "", y=[1e6])
     assert apart("mean(exp(y) - 3 * exp(yhat))", "", y=[math.log(3)], yhat=[0.0])
+
+
+def test_a_sum_that_cancels_though_the_inputs_do_not_is_told_apart_from_none() -> None:
+    """The slope has two terms of 2 / y for large y, and is about 1 / y^3."""
+    text = "mean(sqrt(y^4 + y) / (y^2 + 1)) where y > 0"
+    assert ground(text, "y", y=[1e6]) is Ground.CANCELLING
+    assert ground(text, "y", y=[2.0]) is Ground.FIRM
+    assert ground(text, "", y=[1e6]) is Ground.FIRM
+
+
+def test_a_hinge_that_rounding_may_turn_either_way_is_listed_apart() -> None:
+    assert apart("mean(max(0, 1 + exp(y) - exp(yhat)))", "y", y=[80.0], yhat=[80.0])
 
 
 def test_a_component_beyond_the_range_does_not_hide_the_others() -> None:
@@ -347,7 +364,7 @@ def test_a_component_beyond_the_range_hides_no_sum_that_cancels() -> None:
         y = np.array([[mp.mpf(far), mp.mpf(near), mp.mpf(0)]], dtype=object)
         arrays = {"y": y, "c": np.array([mp.mpf(k) for k in (1, 1, 0)], dtype=object)}
         truth = Subject(checked, ("y",)).truth(replace(batch, arrays=arrays), FLOAT32)
-        return bool(truth["y"].cancels(0))
+        return truth["y"].ground(0) is Ground.OPEN
 
     assert cancels(70, math.log(3))
     assert not cancels(70, 2)
@@ -414,7 +431,7 @@ def test_the_json_document(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(loss) == ["loss", "ok", "points", "rows", "ranges", "notes"]
     row = loss["rows"][0]
     assert (row["format"], row["engine"], row["of"], row["ok"]) == ("float32", "xla", "", True)
-    assert set(row["figures"]) == set(row["cancelling"])
+    assert set(row["figures"]) == set(row["firm"]) == set(row["cancelling"])
     assert row["figures"]["points"] + row["cancelling"]["points"] == 10
 
 

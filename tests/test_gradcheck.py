@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -60,13 +61,15 @@ def statuses(report: GradientReport, oracle: str) -> set[str]:
 @pytest.mark.parametrize("name", SOUND)
 def test_corpus_losses_pass_every_oracle(name: str) -> None:
     report = corpus(name).check_gradient(seconds=5)
-    assert report.ok, str(report)
-    for oracle in ORACLES:
-        confirmed = {
-            c.wrt for c in report.cases for v in c.verdicts
-            if v.oracle == oracle and v.status == AGREES
-        }  # fmt: skip
-        assert confirmed == set(report.wrt), f"{oracle}\n{report}"
+    if not is_confirmed(report):  # on a machine that is busy, SymPy takes longer
+        report = corpus(name).check_gradient(seconds=30)
+    assert report.ok and is_confirmed(report), str(report)
+
+
+def is_confirmed(report: GradientReport) -> bool:
+    """Whether each oracle agrees with each gradient at some point."""
+    agree = {(c.wrt, v.oracle) for c in report.cases for v in c.verdicts if v.status == AGREES}
+    return agree >= set(itertools.product(report.wrt, ORACLES))
 
 
 # All of the library is checked by `lossc grad-check stdlib/*.loss`; here, the first of each family.

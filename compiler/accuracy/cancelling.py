@@ -24,16 +24,17 @@ class Watch(Compiler):
 
     `cancelled` tells of sums that cancel, of logarithms of computed numbers near 1 (a difference of
     two logarithms), and of angles of many turns; `tied` of comparisons that rounding to `digits`
-    bits may turn round. With `move`, such results are moved by as much as rounding a term can move
-    them. Inputs and their differences do not count, for they lose nothing.
+    bits may turn round. Such results are moved by as much as rounding a term can move them, up or
+    down as the sign of `move` says, or not if it is 0. Inputs and their differences do not count,
+    for they lose nothing.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.cancelled = self.tied = self.move = False
-        self.digits = 0
+        self.cancelled = self.tied = False
+        self.digits = self.move = 0
 
-    def clear(self, digits: int, move: bool) -> None:
+    def clear(self, digits: int, move: int = 0) -> None:
         """Forget what was noted."""
         self.cancelled = self.tied = False
         self.digits, self.move = digits, move
@@ -79,7 +80,7 @@ class Watch(Compiler):
         if not mp.isfinite(largest) or largest <= LEFT * abs(as_number(total)):
             return total
         self.cancelled = True
-        return total + mp.ldexp(largest, -self.digits) if self.move else total
+        return total + self.move * mp.ldexp(largest, -self.digits)
 
     def _logarithm(self, result: Value, terms: list[Value]) -> Value:
         (x,) = terms
@@ -88,7 +89,7 @@ class Watch(Compiler):
         self.cancelled = True
         if not self.move or x == 1:
             return result
-        return result + mp.ldexp(result / mp.log(x), -self.digits) / SHARE
+        return result + self.move * mp.ldexp(result / mp.log(x), -self.digits) / SHARE
 
     def _turned(self, op: str, code: Code, angle: Code) -> Code:
         def value(machine: Machine) -> Value:
@@ -96,7 +97,7 @@ class Watch(Compiler):
             if not mp.isfinite(x) or abs(x) <= LEFT:
                 return code(machine)
             self.cancelled = True
-            moved = x + mp.ldexp(abs(x), -self.digits)
+            moved = x + self.move * mp.ldexp(abs(x), -self.digits)
             return machine.arithmetic.functions[op](moved) if self.move else code(machine)
 
         return value

@@ -46,14 +46,16 @@ class Figures:
 class Row:
     """A value (`of` is "") or gradient in one format, run by one engine.
 
-    `cancelling` has the points where terms of unlike sign cancel and the result is wrong by more
-    than a bit, `unknown` counts those whose true value could not be found.
+    `cancelling` has the points apart where terms of unlike sign cancel, the result is wrong by more
+    than a bit, and the inputs leave it open. `firm` has those of `figures` at which no terms cancel
+    at all. `unknown` counts points whose true value could not be found.
     """
 
     format: str
     engine: str
     of: str
     figures: Figures
+    firm: Figures
     cancelling: Figures
     unknown: int = 0
 

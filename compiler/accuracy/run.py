@@ -18,7 +18,7 @@ from .batches import Array, Batch, Batches
 from .floats import FLOAT32, FORMATS, Format
 from .ranges import Ranges
 from .report import MEAN_BAR, AccuracyReport, Range, Row, Tally
-from .truth import Subject, Truth
+from .truth import Ground, Subject, Truth
 
 MOST_LOTS = 64  # batches whose truth is found at once
 BITS = 256  # of the arithmetic on errors
@@ -128,10 +128,10 @@ class _Measurement:
                 tallies.unknown += not known
                 continue
             error = _Error(format, np.asarray(got, dtype=object)[sample], true)
-            apart = error.bits > MEAN_BAR and truth.cancels(k)
-            tally = tallies.cancelling if apart else tallies.plain
-            at = "" if error.bits <= tally.worst else self.shown(batch, k)
-            tally.add(error.bits, error.absolute, error.finite, at)
+            ground = truth.ground(k) if error.bits > MEAN_BAR else Ground.FIRM
+            for tally in tallies.of(ground):
+                at = "" if error.bits <= tally.worst else self.shown(batch, k)
+                tally.add(error.bits, error.absolute, error.finite, at)
 
     def shown(self, batch: Batch, k: int) -> str:
         """The inputs of a sample, and the params, as a call has them."""
@@ -155,15 +155,25 @@ def _growing(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
 
 @dataclass
 class _Tallies:
-    """The errors of a value or gradient, where sums cancel and elsewhere."""
+    """The errors of a value or gradient by what the results rest on."""
 
-    plain: Tally = field(default_factory=Tally)
-    cancelling: Tally = field(default_factory=Tally)
+    counted: Tally = field(default_factory=Tally)
+    firm: Tally = field(default_factory=Tally)
+    open: Tally = field(default_factory=Tally)
     unknown: int = 0
 
+    def of(self, ground: Ground) -> tuple[Tally, ...]:
+        """Those to which an error belongs."""
+        match ground:
+            case Ground.FIRM:
+                return (self.counted, self.firm)
+            case Ground.CANCELLING:
+                return (self.counted,)
+        return (self.open,)
+
     def row(self, format: str, engine: str, of: str) -> Row:
-        plain, cancelling = self.plain.figures(), self.cancelling.figures()
-        return Row(format, engine, of, plain, cancelling, self.unknown)
+        counted, firm, open_ = (t.figures() for t in (self.counted, self.firm, self.open))
+        return Row(format, engine, of, counted, firm, open_, self.unknown)
 
 
 class _Error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from functools import cache, cached_property
 from random import Random
 
@@ -33,16 +34,28 @@ NEARER = 3  # last places, by which inputs are changed
 BESIDE = 3  # points beside a point, at which a gradient is seen to be sensitive or not
 
 
+class Ground(Enum):
+    """What a result rests on: whether terms of unlike sign cancel in it, and what that means.
+
+    A result that is `OPEN` is decided by the last places of the inputs, or by rounding in a sum
+    that the author wrote. One that is `CANCELLING` is not: another form could have all its digits.
+    """
+
+    FIRM = auto()
+    CANCELLING = auto()
+    OPEN = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """The elements of a value or gradient: what they are, which are known, where sums cancel.
+    """The elements of a value or gradient: what they are, which are known, what they rest on.
 
-    `cancels` tells it of a sample, by its number, when asked.
+    `ground` tells it of a sample, by its number, when asked.
     """
 
     values: Array
     known: Array
-    cancels: Callable[[int], bool]
+    ground: Callable[[int], Ground]
 
 
 @dataclass(frozen=True)
@@ -148,40 +161,40 @@ class _Forms:
                     found = approached(program, batch.arrays, accuracy, open_, compiler, check)
                     exact[k] = exact[k].or_else(found)
         return [
-            Truth(e.values, e.settled, cache(self.cancels(b, e, format)))
+            Truth(e.values, e.settled, cache(self.ground(b, e, format)))
             for e, b in zip(exact, batches, strict=True)
         ]
 
-    def cancels(self, batch: Batch, exact: Exact, format: Format) -> Callable[[int], bool]:
+    def ground(self, batch: Batch, exact: Exact, format: Format) -> Callable[[int], Ground]:
         """Whether the result of a sample rests on a sum that cancels in the rewritten form."""
 
-        def rests(k: int) -> bool:
+        def ground_of(k: int) -> Ground:
             row = () if batch.samples is None else (k,)
             places = [(*row, *p) for p in np.ndindex(exact.values.shape[len(row) :])]
             with mp.workprec(WATCHED_BITS):
-                return self._cancels(batch, places, format)
+                return self._ground(batch, places, format)
 
-        return rests
+        return ground_of
 
-    def _cancels(self, batch: Batch, places: list[Place], format: Format) -> bool:
+    def _ground(self, batch: Batch, places: list[Place], format: Format) -> Ground:
         """Whether rounding decides: it moves sums that cancel, and the result by some last places.
 
-        A gradient must be sensitive to its inputs too, for a derivative has sums that no author
-        wrote; and one that a comparison decides may rest on numbers that are all but equal.
+        A gradient is open only if it is sensitive to its inputs, for a derivative has sums that no
+        author wrote; or if a comparison decides it of numbers that are all but equal.
         """
         watch, moved = self.compilers[2], _Moved(format)
         digits = moved.digits
-        watch.clear(digits, move=False)
+        watch.clear(digits)
         plain = self._stable(batch, places)
         if not self.is_value and watch.tied:
-            return True
+            return Ground.OPEN
         if not watch.cancelled:
-            return False
-        watch.clear(digits, move=True)
-        if not moved.by(MOVED, plain, self._stable(batch, places)):
-            return False
-        watch.clear(digits, move=False)
-        return self.is_value or self._is_sensitive(batch, places, plain, moved)
+            return Ground.FIRM
+        if not any(moved.by(MOVED, plain, self._moved(batch, places, digits, s)) for s in (1, -1)):
+            return Ground.FIRM
+        watch.clear(digits)
+        is_open = self.is_value or self._is_sensitive(batch, places, plain, moved)
+        return Ground.OPEN if is_open else Ground.CANCELLING
 
     def _is_sensitive(
         self, batch: Batch, places: list[Place], plain: list[Value], moved: _Moved
@@ -189,6 +202,11 @@ class _Forms:
         """Whether a change of the inputs in their last places is magnified in the result."""
         beside = (_beside(batch, self.stable, moved.digits, k) for k in range(BESIDE))
         return any(moved.by(LEFT * NEARER, plain, self._stable(b, places)) for b in beside)
+
+    def _moved(self, batch: Batch, places: list[Place], digits: int, sign: int) -> list[Value]:
+        """The rewritten form with what cancels moved up or down."""
+        self.compilers[2].clear(digits, sign)
+        return self._stable(batch, places)
 
     def _stable(self, batch: Batch, places: list[Place]) -> list[Value]:
         """The rewritten form at some places."""

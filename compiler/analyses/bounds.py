@@ -426,7 +426,7 @@ def _plus(x: float, y: float, otherwise: float) -> float:
 
 def _exact_sum(x: float, y: float, total: float) -> bool:
     if math.isinf(total):
-        return True
+        return math.isinf(x) or math.isinf(y)
     return Fraction(x) + Fraction(y) == Fraction(total)
 
 

@@ -20,6 +20,7 @@ from ..ir import (
     INT,
     NONE,
     PACK,
+    REAL,
     Access,
     Along,
     Apply,
@@ -129,8 +130,8 @@ class _Run:
         ]
 
     def is_wide(self, step: Step) -> bool:
-        """Whether a step is in double precision; a condition is if one of its numbers is."""
-        if step.term.kind != BOOL:
+        """Whether a step is in double precision; a condition or place if one of its numbers is."""
+        if step.term.kind == REAL:
             return step.wide
         return any(self.plan.steps[a].wide for a in step.args)
 

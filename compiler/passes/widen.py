@@ -3,8 +3,9 @@
 A term is wide if rounding errors of its parts would grow in it beyond a few last places (`exp` of a
 large computed number), or if a partial result can leave the range of a float where the whole does
 not (`w * d^2`). Everything that it is computed of is then wide too, down to the data. What needs
-more room only, such as `y - x` in a mean of such differences, is wide alone: its parts are not,
-unless they need room as well. What is left is computed in the dtype of the data, which is faster.
+more room only, such as `y - x` in a mean of such differences or in `q * (y - x)`, is wide alone:
+its parts are not, unless they need room as well. So is a difference of which the sign is taken.
+What is left is computed in the dtype of the data, which is faster.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ DEEP = 64.0
 PLAIN = frozenset((
     "add", "sub", "mul", "div", "neg", "abs", "max", "min", "relu", "sum", "mean", "norm", "norm1",
 ))  # fmt: skip
-CHOICES = frozenset(("max", "min"))
+POWERS = frozenset(Const(Fraction(n)) for n in (2, 3, 4))
+CHOICES = frozenset(("max", "min", "sign"))
 COMPARISONS = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
 
 
@@ -138,8 +140,19 @@ class _Widener:
                         self.widen(term)
                     else:
                         self.roomy.add(term)
+                elif self.comes_into_range(term) and self.parts_with_room(term):
+                    self.roomy.add(term)
+                elif _is_sign_of_difference(term):
+                    self.roomy.update((term, *term.parts))
                 elif any(map(self.is_wide, term.parts)) and not self.is_wide(term):
                     self.keep_parts(term)
+
+    def comes_into_range(self, term: Expr) -> bool:
+        """Whether a factor of a product can be too large where the other makes up for it."""
+        if not (isinstance(term, Apply) and term.op == "mul"):
+            return False
+        a, b = (self.scales.of(p) for p in term.parts)
+        return (a.overflows and b.low < 0) or (b.overflows and a.low < 0)
 
     def is_mixed(self, term: Expr) -> bool:
         """Whether a sum has wide parts and rounded ones, which may differ where they are equal."""
@@ -313,8 +326,18 @@ def _adds(term: Expr) -> bool:
     return isinstance(term, Apply) and term.op in ("add", "sub") and term.kind == REAL
 
 
+def _is_sign_of_difference(term: Expr) -> bool:
+    """Whether a sign is that of a difference, which is 0 in single precision if it is small."""
+    if not (isinstance(term, Apply) and term.op == "sign"):
+        return False
+    (x,) = term.args
+    return isinstance(x, Apply) and x.op in ("add", "sub")
+
+
 def _is_plain(term: Expr) -> bool:
     """Whether a term costs hardly more in double precision."""
+    if isinstance(term, Apply) and term.op == "pow":
+        return term.args[1] in POWERS
     return isinstance(term, Select) or (isinstance(term, Apply | Reduce) and term.op in PLAIN)
 
 

@@ -107,7 +107,8 @@ def test_accuracy(run: Any) -> None:
     for row in loss["rows"]:
         conforms(row, "accuracy row")
         conforms(row["figures"], "accuracy figures")
-        conforms(row["cancelling"], "accuracy figures")
+        for part in ("firm", "cancelling"):
+            conforms(row[part], "accuracy figures")
 
 
 def test_diff(run: Any, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mpmath import mp
 
@@ -132,6 +132,7 @@ TERMS = [
 @pytest.mark.parametrize("text", TERMS)
 @settings(max_examples=30, deadline=None)
 @given(st.lists(FLOATS, min_size=2, max_size=2), st.lists(FLOATS, min_size=2, max_size=2))
+@example([8.98846567431158e307, 0.0], [8.988465674311579e307] * 2)
 def test_bounds_of_a_function_hold_its_values_at_the_ends(
     text: str, x: list[float], z: list[float]
 ) -> None:

@@ -94,6 +94,38 @@ def test_a_mean_of_numbers_that_are_too_large_may_not_be(jit: bool) -> None:
 
 
 @pytest.mark.parametrize("jit", [True, False])
+def test_squares_may_be_too_large_where_their_mean_is_not(jit: bool) -> None:
+    y, x = np.float32([1.5e19, 0, 0]), np.float32([-1.5e19, 0, 1])
+    true = pytest.approx(3e38, rel=1e-6)
+    assert float(lossc.compile("mean((y - x)^2)", jit=jit)(y=y, x=x)) == true
+    masked = lossc.compile("loss f(y[i], x[i]) = mean[i if not isnan(y)]((y - x)^2)", jit=jit)
+    assert float(masked(y, x)) == true
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_a_factor_may_bring_a_difference_into_range(jit: bool) -> None:
+    most = np.finfo(np.float32).max
+    y, x = np.float32([most, -most]), np.float32([-most, most])
+    loss = lossc.compile("def f(y, x; q = 0.25) = max(q * (y - x), (q - 1) * (y - x))", jit=jit)
+    assert [float(v) for v in loss(y, x)] == [most * np.float32(0.5), np.inf]
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_the_sign_of_a_difference_below_the_smallest_float_is_kept(jit: bool) -> None:
+    tiny = np.finfo(np.float32).tiny
+    y, x = np.float32([tiny, 0]), np.float32([np.nextafter(tiny, np.float32(1)), 0])
+    slopes = lossc.compile("loss f(y[i], x[i]) = sum[i](abs(y - x))", jit=jit).value_and_grad(y, x)
+    assert np.asarray(slopes[1]["x"]).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_the_nearest_is_found_among_distances_beyond_single_precision(jit: bool) -> None:
+    nearest = "loss f(x[b], c[k, d]) = mean[b](x * argmin[k](sum[d](c^2)))"
+    c = np.float32([[9e20, 1e30], [3e25, 2e22], [1e22, 4e26]])
+    assert float(lossc.compile(nearest, jit=jit)(np.float32([1, 1]), c)) == 1
+
+
+@pytest.mark.parametrize("jit", [True, False])
 def test_what_is_chosen_among_wide_terms_is_equal_to_one_of_them(jit: bool) -> None:
     text = "loss f(x[i], y[k]) = max(mean[k](min[i](d)), mean[i](min[k](d)))"
     loss = lossc.compile(f"{text}\nwhere d = hypot(x - y, 1)", jit=jit)
