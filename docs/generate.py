@@ -152,7 +152,7 @@ def conditions(rule: Rule) -> str:
     """What a rule asks for, in words of the page."""
     words = {
         "constant(c)": "`c` is a constant", "whole(k)": "`k` is a whole number",
-        "fractional(g)": "`g` is no whole number",
+        "fractional(g)": "`g` is no whole number", "label(y)": "`y` is 0 or 1",
     }  # fmt: skip
     return ", ".join(words.get(g, f"`{g}`") for g in (*rule.given, *rule.when))
 

@@ -18,9 +18,10 @@ from ..rules.build import build, holds
 from ..rules.cancel import without_cancelling
 from ..rules.logs import places_apart, weights_inside
 from ..rules.match import common_factors, find
+from ..rules.orders import order_of_parts
 from ..rules.own import own_parts_apart, without_deviations
 from ..rules.patterns import Call, Over, Power, Product, Ready, Sum, ready
-from ..rules.samples import labels_beside_shares
+from ..rules.samples import label_beside_share, labels_beside_shares
 from ..rules.softmax import (
     common_term_out,
     complements_apart,
@@ -34,15 +35,18 @@ from ..rules.views import gathered
 # Functions that are looked at in each branch of their argument.
 SPLIT = frozenset(("log", "log1p", "exp", "expm1", "pow", "sqrt", "sub", "add"))
 SUMS = frozenset(("add", "sub"))
+ORDERS = frozenset(("argmax", "argmin"))
 LIKE_TERMS = "like terms"
 SHARES = "softmax less its part"
 OWN = "sums less their own parts"
 COMPLEMENT = "complement of a softmax"
 ENTROPY = "entropy of a logit"
 LABELS = "shares less labels over samples"
+LABEL = "a share less its label"
 PLACES = "logarithm of sums over one place"
 WEIGHTS = "logarithm of a sum less a share of its part"
 DEVIATIONS = "sum of deviations from a mean"
+ORDER = "order of what is compared"
 Rewrite = Callable[[Expr, Inference], Expr]
 # Rewrites that are no patterns, by the heads of the terms that they are for.
 BY_HEAD: Mapping[str, tuple[tuple[str, Rewrite], ...]] = {
@@ -50,6 +54,7 @@ BY_HEAD: Mapping[str, tuple[tuple[str, Rewrite], ...]] = {
         ("add", "sub"),
         (
             (LIKE_TERMS, without_cancelling),
+            (LABEL, label_beside_share),
             (SHARES, shares_apart),
             (LABELS, labels_beside_shares),
             (OWN, own_parts_apart),
@@ -65,6 +70,7 @@ BY_HEAD: Mapping[str, tuple[tuple[str, Rewrite], ...]] = {
     ),
     **dict.fromkeys(("mul", "div"), ((COMPLEMENT, complements_apart),)),
     "logsumexp": (("common term of logsumexp", common_term_out),),
+    **dict.fromkeys(ORDERS, ((ORDER, order_of_parts),)),
 }
 # No chain of rules is longer; a longer one would be a circle in the table.
 MOST = 40
@@ -136,7 +142,7 @@ class _Stabiliser:
 
     def whole(self, term: Expr, facts: Inference) -> Expr:
         """A term whose parts are stable, made stable itself."""
-        if term.kind != REAL or self.depth > MOST:
+        if self.depth > MOST or (term.kind != REAL and _head(term) not in ORDERS):
             return term
         if isinstance(term, Apply) and term.op in SPLIT and self.splits(term):
             return self.split(term, facts)
@@ -148,7 +154,7 @@ class _Stabiliser:
 
     def by_table(self, term: Expr, facts: Inference) -> Expr:
         """A term by the first rule of the table that applies, to it or to two terms of a sum."""
-        for part, around in (_alone(term), *common_factors(term)):
+        for part, around in (_alone(term), *common_factors(term, facts)):
             for rule in _table().get(_head(part), ()):
                 for hit in find(rule.pattern, part):
                     if all(holds(g, hit.match, facts) for g in rule.given):

@@ -80,6 +80,9 @@ def holds(condition: ast.Expr, match: Match, facts: Inference) -> bool:
             return not (isinstance(term, Const) and term.kind == INT)
         case ast.Call(function="whole", args=(x,)):
             return build(x, match).kind == INT
+        case ast.Call(function="label", args=(x,)):
+            label = build(x, match)
+            return label.kind == INT and 0 <= facts.of(label).low <= facts.of(label).high <= 1
         case ast.Compare(operands=(a, b), ops=(op,)):
             return _follows(op, build(a, match), build(b, match), facts)
     raise TypeError(f"no condition: {condition}")

@@ -38,12 +38,12 @@ from ..ir import (
 )
 from ..ir import reduce as reduction
 from ..passes.simplify import ZERO, minus, plus
+from .conditions import implied
 from .views import Terms, factors_of, product, terms_of, total
 
 UNITY = Fraction(1)
 # A logarithm is looked at in so many branches of its argument at most.
 MOST = 16
-AT_LEAST = {"ge": 1, "gt": 1, "le": -1, "lt": -1}
 
 
 # --- sums over one place --------------------------------------------------------------------------
@@ -137,7 +137,7 @@ def _weighted(whole: Reduce, number: Fraction, less: Expr, facts: Inference) -> 
     scale, factors = factors_of(less)
     for factor in factors:
         part = _renamed(factor[0], whole.indices) if factor[1] == 1 else None
-        if part is None or part[0] != whole.body or not _implied(whole.filter, part[1], facts):
+        if part is None or part[0] != whole.body or not implied(whole.filter, part[1], facts):
             continue
         share = product(-number * scale, [f for f in factors if f != factor])
         if not share.free & frozenset(whole.indices) and _is_less(share, facts):
@@ -158,23 +158,6 @@ def _renamed(term: Expr, indices: tuple[Bound, ...]) -> tuple[Expr, Expr] | None
     return substitute(term.body, names), substitute(term.filter, names)
 
 
-def _implied(condition: Expr | None, by: Expr, facts: Inference) -> bool:
-    """Whether a condition holds where another one does."""
-    if condition is None:
-        return True
-    if isinstance(condition, Apply) and condition.op == "and":
-        return all(_implied(c, by, facts) for c in condition.args)
-    around = facts.under(by)
-    if around.hold(condition):
-        return True
-    if not (isinstance(condition, Apply) and condition.op in AT_LEAST):
-        return False
-    x, y = condition.args
-    above = around.of(Apply("sub", (x, y))), -around.of(Apply("sub", (y, x)))
-    signed = [b if AT_LEAST[condition.op] > 0 else -b for b in above]
-    return any(b.positive if condition.op in ("gt", "lt") else b.nonnegative for b in signed)
-
-
 def _is_less(share: Expr, facts: Inference) -> bool:
     """Whether a number is known to be less than 1, or a count by one of no fewer places."""
     bounds = facts.of(share)
@@ -182,5 +165,5 @@ def _is_less(share: Expr, facts: Inference) -> bool:
         return True
     match share:
         case Apply(op="div", args=(Reduce(op="count") as some, Reduce(op="count") as all_)):
-            return some.indices == all_.indices and _implied(all_.body, some.body, facts)
+            return some.indices == all_.indices and implied(all_.body, some.body, facts)
     return False

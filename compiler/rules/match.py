@@ -8,9 +8,11 @@ from fractions import Fraction
 from itertools import combinations, permutations
 from math import isqrt
 
+from ..analyses.bounds import Inference
 from ..fold import select
 from ..ir import Apply, Bound, Const, Expr, Reduce, Select
 from ..passes.simplify import ONE, ZERO, times
+from .conditions import implied
 from .patterns import Call, Number, Over, Pattern, Power, Product, Sum, Var
 from .views import Factors, Terms, beside, factors_of, product, raised, terms_of, total
 
@@ -82,10 +84,10 @@ def _in_product(pattern: Product, term: Expr) -> Iterator[Hit]:
         yield Hit(found, around)
 
 
-def common_factors(term: Expr) -> Iterator[tuple[Expr, Callable[[Expr], Expr]]]:
+def common_factors(term: Expr, facts: Inference) -> Iterator[tuple[Expr, Callable[[Expr], Expr]]]:
     """Two terms of a sum without the factors that they have in common, and what goes around them.
 
-    So a pattern `1 - f(x)` is seen in `a - a * f(x)` too. Of two terms that are 0 where the same
+    So a pattern `1 - f(x)` is seen in `a - a * f(x)` too. Of two terms that are 0 where a
     condition does not hold, that is a common factor.
     """
     if not (isinstance(term, Apply) and term.op in ("add", "sub")):
@@ -94,7 +96,7 @@ def common_factors(term: Expr) -> Iterator[tuple[Expr, Callable[[Expr], Expr]]]:
     if len(terms) > MOST_TERMS:
         return
     for j, k in combinations(range(len(terms)), 2):
-        pair = [(n * m, dict(f)) for n, t in (terms[j], terms[k]) for m, f in (_guarded(t),)]
+        pair = _pair(terms[j], terms[k], facts)
         common = _in_common(pair[0][1], pair[1][1])
         if not common:
             continue
@@ -108,12 +110,24 @@ def common_factors(term: Expr) -> Iterator[tuple[Expr, Callable[[Expr], Expr]]]:
         yield inner, around
 
 
-def _guarded(term: Expr) -> tuple[Fraction, Factors]:
-    """The factors of a term, with one that is 1 or 0 in place of a branch that is 0."""
-    if not (isinstance(term, Select) and term.other == ZERO):
-        return factors_of(term)
-    number, factors = factors_of(term.then)
-    return number, (*factors, (select(term.condition, ONE, ZERO), UNITY))
+def _pair(
+    one: tuple[Fraction, Expr], other: tuple[Fraction, Expr], facts: Inference
+) -> list[tuple[Fraction, dict[Expr, Fraction]]]:
+    """The factors of two terms; one that is 1 or 0 in place of a branch that is 0.
+
+    Where the condition of one branch implies that of the other, both have the latter.
+    """
+    guards = [t.condition for _, t in (one, other) if isinstance(t, Select) and t.other == ZERO]
+    found = []
+    for number, term in (one, other):
+        own = isinstance(term, Select) and term.other == ZERO
+        scale, factors = factors_of(term.then if isinstance(term, Select) and own else term)
+        powers = dict(factors)
+        if isinstance(term, Select) and own:
+            wanted = [g for g in guards if implied(g, term.condition, facts)]
+            powers |= {select(g, ONE, ZERO): UNITY for g in (term.condition, *wanted)}
+        found.append((number * scale, powers))
+    return found
 
 
 def _in_common(a: Mapping[Expr, Fraction], b: Mapping[Expr, Fraction]) -> dict[Expr, Fraction]:

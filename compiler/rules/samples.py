@@ -33,7 +33,8 @@ from ..ir import (
 )
 from ..ir import reduce as reduction
 from ..passes.simplify import ZERO, minus, times
-from .softmax import Share, flat, shares_of
+from .conditions import implied
+from .softmax import Share, flat, indicated, shares_of
 from .views import factors_of, product, terms_of, total
 
 UNITY = Fraction(1)
@@ -84,6 +85,58 @@ def labels_beside_shares(term: Expr, facts: Inference) -> Expr:
     return term
 
 
+def label_beside_share(term: Expr, facts: Inference) -> Expr:
+    """A sum with a softmax and, in a branch, what is less for its label; else the term itself.
+
+    `p[k] * w[k] - (if y == k then w[y] else 0)` is 1 less than 1 at the label of a sample that is
+    sure, `w[k] * (if y == k then -sum[j if j != y](p[j]) else p[k])` loses nothing.
+    """
+    terms = terms_of(term)
+    if not 2 <= len(terms) <= MOST_TERMS:
+        return term
+    for k, (number, core) in enumerate(terms):
+        condition, inner = _guarded(core)
+        for share, weights in shares_of(number, inner):
+            for j, (other, label) in enumerate(terms):
+                if j == k or not share.is_in(facts):
+                    continue
+                taken = times(Const(other), label)
+                left = _less_label(share, total(weights), condition, taken, facts)
+                if left is not None:
+                    rest = [t for i, t in enumerate(terms) if i not in (j, k)]
+                    return total([*rest, (UNITY, left)])
+    return term
+
+
+def _guarded(term: Expr) -> tuple[Expr | None, Expr]:
+    """A term that is 0 where a condition does not hold: the condition, and what it is else."""
+    if isinstance(term, Select) and term.other == ZERO:
+        return term.condition, term.then
+    return None, term
+
+
+def _less_label(
+    share: Share, weight: Expr, guard: Expr | None, term: Expr, facts: Inference
+) -> Expr | None:
+    """What is left of a softmax times a weight, where the guard holds, and of its label."""
+    found = indicated(term)
+    if found is None or len(share.places) != 1:
+        return None
+    condition, value = found
+    ((own, at),) = share.places.items()
+    if not (isinstance(at, Position) and implied(guard, condition, facts)):
+        return None
+    place = _label(condition, at.index)
+    if place is None:
+        return None
+    label = {at.index: place}
+    if not _cancel(substitute(weight, label), substitute(value, label)):
+        return None
+    others = Share(share.term, share.whole, {own: place}).complement
+    left = times(weight, select(condition, minus(others), share.term))
+    return left if guard is None else select(guard, left, ZERO)
+
+
 def _shares(number: Fraction, core: Expr, facts: Inference) -> Iterator[_Shares]:
     """The sums over samples with a softmax in them that a term is a multiple of."""
     scale, factors = factors_of(core)
@@ -104,9 +157,15 @@ def _less(shares: _Shares, label: Expr) -> Expr | None:
         assert shares.place is not None
         at = {shares.place: place}
         taken = times(shares.outside, shares.weight)
-        if flat(substitute(taken, at)) == flat(minus(substitute(value, at))):
+        if _cancel(substitute(taken, at), substitute(value, at)):
             return shares.less(condition, place)
     return None
+
+
+def _cancel(one: Expr, other: Expr) -> bool:
+    """Whether two terms are known to add up to 0."""
+    wanted = flat(one)
+    return wanted is not None and wanted == flat(minus(other))
 
 
 def _labels(shares: _Shares, term: Expr) -> Iterator[tuple[Expr, Expr, Expr]]:

@@ -219,10 +219,9 @@ def _less_indicator(share: Share, weights: Terms, rest: Terms) -> Expr | None:
         return None
     for k, (number, weight) in enumerate(weights):
         for j, (other, core) in enumerate(rest):
-            found = _indicated(core)
-            if found is None or flat(times(Const(-other), found[1])) != flat(
-                times(Const(number), weight)
-            ):
+            found = indicated(core)
+            wanted = flat(times(Const(number), weight))
+            if found is None or not wanted or flat(times(Const(-other), found[1])) != wanted:
                 continue
             least = plus(share.term, minus(ONE))
             label = select(share.is_most, minus(share.complement), least)
@@ -233,7 +232,7 @@ def _less_indicator(share: Share, weights: Terms, rest: Terms) -> Expr | None:
     return None
 
 
-def _indicated(term: Expr) -> tuple[Expr, Expr] | None:
+def indicated(term: Expr) -> tuple[Expr, Expr] | None:
     """The condition outside of which a term is 0, and the term where it holds."""
     if isinstance(term, Select) and term.other == ZERO:
         return term.condition, term.then

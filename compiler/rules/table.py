@@ -16,7 +16,8 @@ class Rule:
 
     Without `given` it would be wrong; without `when` it would be right, but no gain. A condition is
     a comparison, decided by interval inference, `constant(x)` (no tensor is in x),
-    `fractional(x)` (x is not known to be a whole number) or `whole(x)` (it is known to be one).
+    `fractional(x)` (x is not known to be a whole number), `whole(x)` (it is known to be one) or
+    `label(x)` (it is known to be 0 or 1).
     """
 
     name: str
@@ -66,6 +67,8 @@ RULES: tuple[Rule, ...] = (
     Rule("sigmoid less its mirror", "sigmoid(x) - sigmoid(-x)", "tanh(x / 2)"),
     Rule("difference of sigmoids", "sigmoid(x) - sigmoid(y)",
          "-expm1(y - x) * sigmoid(x) * sigmoid(-y)"),
+    Rule("sigmoid less a label", "sigmoid(x) - y", "(1 - 2 * y) * sigmoid((1 - 2 * y) * x)",
+         ("label(y)",)),
     Rule("logit of sigmoid", "logit(sigmoid(x))", "x"),
     Rule("exp of softplus", "exp(-softplus(x))", "sigmoid(-x)"),
     Rule("softplus, by its mirror", "softplus(x) - x", "softplus(-x)"),

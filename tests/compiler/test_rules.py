@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import product
@@ -22,7 +23,7 @@ from lossc.dsl import ast
 from lossc.dsl.parser import parse_expression
 from lossc.dsl.source import Source
 
-NUMBERS = (-37.5, -2.25, -0.625, 0.0, 1e-9, 0.375, 1.5, 41.0)
+NUMBERS = (-37.5, -2.25, -0.625, 0.0, 1e-9, 0.375, 1.0, 1.5, 41.0)
 VECTORS = ((0.5, -3.25, 2.0), (-1.5, -2.0, 0.75), (1e-6, 0.25, 700.5), (4.0, 0.125, 9.5))
 DIGITS = 400
 BY_NAME = {r.name: r for r in RULES}
@@ -47,8 +48,13 @@ def text_of(rule: Rule, formula: str, given: tuple[str, ...]) -> str:
     inner = vectors(rule.pattern)
     letters = sorted(names(rule.pattern) - {"i"})
     inputs = ", ".join(f"{n}[i]" if n in inner else f"{n}[]" for n in letters)
-    where = [f"    {n} > 0" if "+" in g else f"    {g}" for g in given for n in names(g)]
+    where = [f"    {n} > 0" if "+" in g else f"    {spelled(g)}" for g in given for n in names(g)]
     return f"def f({inputs}) = {formula}\n" + ("where\n" + "\n".join(where) if where else "")
+
+
+def spelled(condition: str) -> str:
+    """A condition of a rule as one of a loss."""
+    return re.sub(r"label\((\w)\)", r"\1 in {0, 1}", condition)
 
 
 def compiled(rule: Rule, formula: str, given: tuple[str, ...] = ()) -> Checked:
@@ -85,8 +91,8 @@ def agree(a: object, b: object) -> bool:
 def holds(given: tuple[str, ...], point: Mapping[str, object]) -> bool:
     """Whether the conditions of a rule hold at a point, for every place of its vectors."""
     worst = {n: min(v) if isinstance(v, tuple) else v for n, v in point.items()}
-    spelled = [g for g in given if names(g) <= set(worst)]
-    return all(eval(g, {}, worst) for g in spelled)
+    known = [g for g in given if names(g) <= set(worst)]
+    return all(eval(g, {"label": lambda y: y in (0, 1)}, worst) for g in known)
 
 
 def same_everywhere(rule: Rule, before: Program, after: Program, checked: Checked) -> bool:
@@ -111,7 +117,7 @@ def test_a_rule_fires_and_keeps_value_and_gradient(rule: Rule) -> None:
 
 
 def _ranges(rule: Rule) -> tuple[str, ...]:
-    return tuple(w for w in rule.when if ">" in w)
+    return tuple(w for w in rule.when if ">" in w or "<" in w)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda r: r.name)

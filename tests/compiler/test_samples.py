@@ -12,7 +12,7 @@ import lossc
 from lossc.compiler.interpret import interpret
 from lossc.compiler.ir import Program
 from lossc.compiler.passes.differentiate import differentiate, total
-from lossc.compiler.passes.stabilise import LABELS, stabilised
+from lossc.compiler.passes.stabilise import LABEL, LABELS, stabilised
 
 DIGITS = 60
 P = "softmax[k](z)"
@@ -24,6 +24,12 @@ LOSSES = {
     "sum[b](m * (logsumexp[k](z * w) - (z * w)[k=y])) + sum[k](w^2)": "w",
     "mean[b](logsumexp[a](u[b] * v[a]) - u * v)": "v",
 }
+# A loss in whose derivative in z each share is less its own label.
+CROSS_ENTROPIES = (
+    "mean[b](logsumexp[k](z) - z[k=y])", "mean[b if m > 0](m * (logsumexp[k](z + w) - z[k=y]))",
+    "sum[b](logsumexp[k](z * w) - (z * w)[k=y] + 3 * (1 - softmax[k](z * w)[k=y]))",
+    "mean[b if y != 1](c[k=y] * (logsumexp[k](z) - z[k=y]))",
+)  # fmt: skip
 # Sums of `z[b, k]`, `y[b]` and `m[b]` for each `k` that are like them.
 KEPT = (
     f"sum[b]({P} * m) - sum[b if y == k](1)", f"sum[b]({P}) + sum[b if y == k](1)",
@@ -59,9 +65,13 @@ def agree(a: Program, b: Program) -> bool:
         )
 
 
-def of(program: Program, point: Mapping[str, object]) -> tuple[mp.mpf, ...]:
-    found = interpret(program, {t.name: point[t.name] for t in program.inputs}, DIGITS)
-    return found if isinstance(found, tuple) else (found,)
+def of(program: Program, point: Mapping[str, object]) -> list[mp.mpf]:
+    return numbers(interpret(program, {t.name: point[t.name] for t in program.inputs}, DIGITS))
+
+
+def numbers(found: object) -> list[mp.mpf]:
+    """All numbers of a result."""
+    return [n for part in found for n in numbers(part)] if isinstance(found, tuple) else [found]
 
 
 @pytest.mark.parametrize(("text", "name"), LOSSES.items())
@@ -71,6 +81,31 @@ def test_labels_stand_beside_shares_and_the_gradient_stays(text: str, name: str)
     stable, fired = stabilised(derived, checked.domains)
     assert LABELS in [f.rule for f in fired]
     assert agree(derived, stable)
+
+
+@pytest.mark.parametrize("text", CROSS_ENTROPIES)
+def test_a_label_stands_beside_its_share_and_the_gradient_stays(text: str) -> None:
+    checked = lossc.compile(f"loss {head(text)}")._checked
+    derived = differentiate(total(checked.program), "z")
+    stable, fired = stabilised(derived, checked.domains)
+    assert LABEL in [f.rule for f in fired]
+    assert agree(derived, stable)
+
+
+UNLIKE = (
+    f"{P} - (if k == y then m else 0)", f"{P}[k=0] - indicator(k == y)",
+    f"{P} + (if k == y then 1 else 0)",
+    f"{P} - (if k != y then 1 else 0)", f"(if y > 0 then {P} else 0) - (if k == y then 1 else 0)",
+    "exp(z - logsumexp[k if k > 0](z)) - (if k == y then 1 else 0)",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", UNLIKE)
+def test_another_share_stays(text: str) -> None:
+    checked = lossc.compile(f"def {head(text)}")._checked
+    stable, fired = stabilised(checked.program, checked.domains)
+    assert LABEL not in [f.rule for f in fired]
+    assert agree(checked.program, stable)
 
 
 @pytest.mark.parametrize("text", KEPT)
@@ -90,3 +125,13 @@ def test_the_slope_keeps_its_digits_where_all_samples_are_right() -> None:
     given = {"y": tuple(map(int, y)), "z": tuple(map(tuple, z.tolist())), "n": tuple(n.tolist())}
     true = [float(v) for v in of(derived, given)]
     assert got == pytest.approx(true, rel=1e-6)
+
+
+def test_the_gradient_keeps_its_digits_where_all_samples_are_right() -> None:
+    loss = lossc.compile("loss f(y[b], z[b, k]) = mean[b](logsumexp[k](z) - z[k=y])\nwhere\n"
+                         "    y in index(k)")  # fmt: skip
+    y, z = np.int32([0, 1]), np.float32([[9, 0, 1], [3, 9.5, 4]])
+    got = np.asarray(loss.value_and_grad(y, z, wrt="z")[1]["z"])
+    derived = differentiate(total(loss._checked.program), "z")
+    true = of(derived, {"y": tuple(map(int, y)), "z": tuple(map(tuple, z.tolist()))})
+    assert got.ravel() == pytest.approx([float(v) for v in true], rel=2e-6)
