@@ -353,14 +353,14 @@ def above(found: Sequence[Found]) -> list[tuple[str, Row]]:
     return [(f.name, r) for f in found for r in f.rows if r.engine == "xla" and not r.figures.ok]
 
 
-def above_table(found: Sequence[Found]) -> str:
-    """The losses above the bars, with the worst point of each and why it is so."""
+def above_table(rows: Iterable[tuple[str, Row]], part: Callable[[Row], Figures]) -> str:
+    """Values and gradients above the bars, and why each is so."""
     lines = [
         "| loss | of | mean | worst | above 4 | not finite | why |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for name, row in above(found):
-        f = row.figures
+    for name, row in rows:
+        f = part(row)
         parts = [share(part) if part else "" for part in (f.above, f.nonfinite)]
         why = WHY.get(name, "not looked into")
         columns = [row.of or "value", f"{f.mean:.2f}", f"{f.worst:.1f}", *parts, why]
@@ -372,18 +372,21 @@ def summary(found: Sequence[Found]) -> str:
     """How many losses keep the bars, in words."""
     done = [f for f in found if f.rows]
     bad = {name for name, _ in above(found)}
+    shaky = {name for name, r in above(found) if not r.firm.ok}
     rows = [r for f in done for r in f.rows if r.engine == "xla"]
     keras = [f for f in done if any(r.engine == "keras" and not r.figures.ok for r in f.rows)]
     lost = {name for name, r in above(found) if r.figures.nonfinite}
     both = sum(any(r.engine == "keras" for r in f.rows) for f in done)
     return (
         f"{len(done)} losses and {len(rows)} values and gradients were measured. "
-        f"{len(done) - len(bad)} losses keep the bars in all of them: a mean of at most "
-        f"{MEAN_BAR:.0f} bit, at worst {WORST_BAR:.0f}, no NaN or infinity where the truth is a "
-        f"normal number. In {len(rare(found))} of the others the means are kept too, and less than "
-        f"one point in {1 / RARE:.0f} of any value or gradient is above or not finite. {len(lost)} "
-        f"give a number that is not finite somewhere. Of the {both} losses "
-        f"that Keras has, {len(keras)} of Keras's are above the bars."
+        f"The bars are a mean of at most {MEAN_BAR:.0f} bit, at worst {WORST_BAR:.0f}, no NaN or "
+        f"infinity where the truth is a normal number. {len(done) - len(shaky)} losses keep them "
+        "at all points where no terms of unlike sign cancel to less than 1/8. "
+        f"{len(done) - len(bad)} keep them also where terms do cancel, if the inputs leave the "
+        f"result in no doubt. In {len(rare(found))} of the others the means are kept too, and less "
+        f"than one point in {1 / RARE:.0f} of any value or gradient is above or not finite. "
+        f"{len(lost)} give a number that is not finite somewhere. Of the {both} losses that Keras "
+        f"has, {len(keras)} of Keras's are above the bars."
     )
 
 
@@ -428,6 +431,8 @@ def primitives_table(points: int) -> str:
 def page(found: Sequence[Found], points: int, seconds: float, primitives: str) -> str:
     packages = ", ".join(f"{p} {version(p)}" for p in PACKAGES)
     failed = [f"- {f.name}: {f.error}" for f in found if f.error]
+    firm = [(name, row) for name, row in above(found) if not row.firm.ok]
+    cancelling = [(name, row) for name, row in above(found) if row.firm.ok]
     parts = [
         f"""# Accuracy
 
@@ -449,13 +454,21 @@ Under XLA, at the same points, with the params at their defaults.
 
 {keras_table(found)}
 
-## Above the bars
+## Above the bars where nothing cancels
 
-Most at points with numbers of all sizes in one sample; `above 4` and `not finite` are shares of the
-points. What cancels here is a sum of the derivative, or one whose terms no rewrite brings together,
-where the true result is not sensitive to the inputs.
+The figures are of the points at which no terms of unlike sign cancel to less than 1/8; `above 4`
+and `not finite` are shares of the points.
 
-{above_table(found)}
+{above_table(firm, lambda row: row.firm)}
+
+## Above the bars where terms cancel
+
+What cancels is a sum of the derivative, which no author wrote and no rewrite brings together, at
+points where the true result is not sensitive to the inputs: another form could have its digits.
+Most have numbers of all sizes in one sample. The figures are of these points and of those at which
+nothing cancels.
+
+{above_table(cancelling, lambda row: row.figures)}
 
 ## Every loss, under XLA
 

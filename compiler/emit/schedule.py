@@ -131,7 +131,10 @@ def schedule(*programs: Program, wide: frozenset[Expr] = frozenset()) -> Plan:
 
 
 def _widened(steps: Sequence[Step], wide: frozenset[Expr], known: set[Expr]) -> tuple[Step, ...]:
-    """The steps, wide where a term of the same array is, or one made of it by the plan alone."""
+    """The steps, wide where a term of the same array is, or where the plan alone made them for one.
+
+    Such a step is part of a wide one, or made of one: the largest of wide terms is found in double.
+    """
     if not wide:
         return tuple(steps)
     marked = {_origin(steps, k) for k, s in enumerate(steps) if s.term in wide}
@@ -139,6 +142,10 @@ def _widened(steps: Sequence[Step], wide: frozenset[Expr], known: set[Expr]) -> 
         if _origin(steps, k) in marked:
             parts = (a for a in steps[k].args if steps[a].term not in known)
             marked.update(_origin(steps, a) for a in parts if _is_computed(steps[a].term))
+    for k, step in enumerate(steps):
+        own = step.term not in known and _is_computed(step.term)
+        if own and any(_origin(steps, a) in marked for a in step.args):
+            marked.add(_origin(steps, k))
     return tuple(replace(s, wide=_origin(steps, k) in marked) for k, s in enumerate(steps))
 
 

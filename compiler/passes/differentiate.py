@@ -195,6 +195,8 @@ class _Backward:
     def visit(self, term: Expr, adjoint: Expr) -> None:
         """Pass a term's adjoint on to its parts."""
         match term:
+            case Apply(op="log" | "log2" | "log10", args=(Apply(op="div" | "mul") as inside,)):
+                self.visit_logarithm(term, inside, adjoint)
             case Apply():
                 for k, arg in enumerate(term.args):
                     if self.active[arg]:
@@ -209,6 +211,16 @@ class _Backward:
                 self.visit_table(term, adjoint)
             case Along():
                 self.visit_along(term, adjoint)
+
+    def visit_logarithm(self, term: Apply, inside: Apply, adjoint: Expr) -> None:
+        """Through the logarithm of a product or quotient, as of the sum of two logarithms.
+
+        The product may leave the range of floats, and its slope has both factors twice.
+        """
+        for k, part in enumerate(inside.args):
+            if self.active[part]:
+                own = passed(adjoint, slope(replace(term, args=(part,)), 0))
+                self.add(part, minus(own) if k and inside.op == "div" else own, term.free)
 
     def visit_reduce(self, term: Reduce, adjoint: Expr) -> None:
         """Through a reduction, opened with fresh indices."""

@@ -126,6 +126,24 @@ def test_the_nearest_is_found_among_distances_beyond_single_precision(jit: bool)
 
 
 @pytest.mark.parametrize("jit", [True, False])
+def test_the_largest_of_wide_terms_is_not_rounded(jit: bool) -> None:
+    """The scaled scores of a sample are too large for single precision, the mean loss is not."""
+    text = "loss f(z[b, c], w[c]) = mean[b](logsumexp[c](z * w + w) - z[c=0] * w[c=0])"
+    loss = lossc.compile(text, jit=jit)
+    z, w = np.float32([[0, 1.2e19], [0, 0]]), np.float32([1, 5e19])
+    assert float(loss(z, w)) == pytest.approx(3e38, rel=1e-6)
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_the_slope_of_a_logarithm_needs_no_square_of_its_quotient(jit: bool) -> None:
+    text = "loss f(x[i, k], y[i, k]) = mean[i](log(sum[k](x^4) / sum[k](y^4)))"
+    x, y = np.float32([[3e38, 1e38]]), np.float32([[2e-36, 1e-36]])
+    slopes = lossc.compile(text, jit=jit).value_and_grad(x, y)[1]
+    true = 4 * y.astype(float) ** 3 / np.sum(y.astype(float) ** 4)
+    assert np.asarray(slopes["y"]) == pytest.approx(-true, rel=1e-6)
+
+
+@pytest.mark.parametrize("jit", [True, False])
 def test_what_is_chosen_among_wide_terms_is_equal_to_one_of_them(jit: bool) -> None:
     text = "loss f(x[i], y[k]) = max(mean[k](min[i](d)), mean[i](min[k](d)))"
     loss = lossc.compile(f"{text}\nwhere d = hypot(x - y, 1)", jit=jit)
