@@ -421,10 +421,10 @@ def _first(sign: int) -> Callable[[Array, Array | None], Array]:
     return lambda x, kept: _by_rows(best, _where(kept, x, None))
 
 
-def _by_rows(function: Callable[[Array], Ball], x: Array) -> Array:
-    """A function of the last dim."""
-    out = np.empty(x.shape[:-1], dtype=object)
-    for place in np.ndindex(out.shape):
+def _by_rows(function: Callable[[Array], Any], x: Array, *, row: bool = False) -> Array:
+    """A function of the last dim, to a number or with `row` to a row as long."""
+    out = np.empty(x.shape if row else x.shape[:-1], dtype=object)
+    for place in np.ndindex(x.shape[:-1]):
         out[place] = function(x[place])
     return out
 
@@ -488,15 +488,7 @@ def _rank(row: Array) -> Array:
 
 def _arranged(arrange: Callable[[Array], Array]) -> Callable[[Array, Array | None], Array]:
     """A function of rows, in which None stands for what is left out."""
-
-    def rows(x: Array, kept: Array | None) -> Array:
-        x = _where(kept, x, None)
-        out = np.empty(x.shape, dtype=object)
-        for place in np.ndindex(x.shape[:-1]):
-            out[place] = arrange(x[place])
-        return out
-
-    return rows
+    return lambda x, kept: _by_rows(arrange, _where(kept, x, None), row=True)
 
 
 def _scan(step: Any, neutral: Ball) -> Callable[[Array, Array | None], Array]:

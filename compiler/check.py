@@ -32,7 +32,7 @@ class Checked:
 
     `static` names the params whose values were fixed when it was compiled, and `hidden` has the
     lists that are defaults of functions it calls. `forms` keeps the stable forms of programs over
-    its domains, for all that ask for them.
+    its domains, and `slopes` derivatives, for all that ask for them.
     """
 
     item: Head
@@ -43,6 +43,9 @@ class Checked:
     static: frozenset[str] = frozenset()
     hidden: Mapping[str, ast.Array] = field(default_factory=dict)
     forms: dict[Program, Program] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    slopes: dict[tuple[Program, str], Program] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 

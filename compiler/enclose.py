@@ -270,15 +270,15 @@ class _Grid:
     def _along(self, term: Along) -> Array:
         """The whole along the index, read at the places asked for."""
         dims, shape = self.layout(term)
-        inner = {i for t in (term.body, *([term.filter] if term.filter else ())) for i in t.free}
-        outer = tuple(i for i in dims if i in inner - {term.index})
+        free = term.body.free | (term.filter.free if term.filter else frozenset())
+        outer = tuple(i for i in dims if i in free and i != term.index)
+        start, _ = term.index.range.bounds(self.size)
         body, kept = self._inner(term, outer)
         table = balls.ALONG[term.op](body, kept)
         if term.op == "argsort":
-            table = balls.objects(table + self._start(term.index))
+            table = balls.objects(table + arb(start))
         places = [self._each(i, np.arange(len(self.places(i))), dims) for i in outer]
         at, known = _whole(self._aligned(term.at, dims))
-        start = int(self.places(term.index)[0]) if table.shape[-1] else 0
         table = np.broadcast_to(table, (self.lots, *table.shape[1:]))
         slots = [self._lots(len(dims)), *places, (at - start, known)]
         return _read(table, slots, (self.lots, *shape), False)

@@ -188,9 +188,11 @@ def _by_place(
 def _settle(exact: Exact, around: Mapping[Place, Ball], asked: Accuracy) -> list[Place]:
     """Note the elements that their balls tell, and give the places of the others."""
     largest = _largest(around, asked)
+    share, floor = arb((1, -asked.bits)), of_number(mp.mpf(asked.floor))
     left = []
     for place, ball in around.items():
-        if _is_narrow(ball, asked, largest.get(place[: asked.apart], ZERO)):
+        most = max(ball.abs_lower(), largest.get(place[: asked.apart], ZERO)) * share
+        if _is_narrow(ball, most, floor):
             exact.values[place], exact.settled[place] = middle(ball), True
         else:
             left.append(place)
@@ -236,12 +238,11 @@ def _largest(found: Mapping[Place, Ball], asked: Accuracy) -> dict[Place, Ball]:
     return largest
 
 
-def _is_narrow(ball: Ball, asked: Accuracy, largest: Ball) -> bool:
-    """Whether a ball tells the digits asked for."""
+def _is_narrow(ball: Ball, most: Ball, floor: Ball) -> bool:
+    """Whether a ball tells a number to `most`, or that it is below the floor."""
     if not ball.is_finite():
         return ball is NAN or is_infinite(ball)
-    most = max(ball.abs_lower(), largest) * arb((1, -asked.bits))
-    return bool(ball.rad() <= most or ball.abs_upper() < of_number(mp.mpf(asked.floor)))
+    return bool(ball.rad() <= most or ball.abs_upper() < floor)
 
 
 def _note_largest(

@@ -10,6 +10,7 @@ from .analyses.scales import Scales
 from .check import Checked
 from .ir import Expr, Program
 from .passes.arrange import arrange
+from .passes.differentiate import differentiate
 from .passes.guard import guard
 from .passes.stabilise import stabilise
 from .passes.widen import widen
@@ -30,16 +31,19 @@ def prepare(program: Program) -> Program:
 class Numerics:
     """How programs are made right to the last bits; without domains they run as written.
 
-    `forms` keeps the stable forms that were made.
+    `forms` keeps the stable forms that were made, and `slopes` the derivatives.
     """
 
     domains: Domains | None = None
     forms: dict[Program, Program] = field(default_factory=dict, repr=False, compare=False)
+    slopes: dict[tuple[Program, str], Program] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @staticmethod
     def of(checked: Checked) -> Numerics:
-        """Those of a loss, which keeps the forms."""
-        return Numerics(checked.domains, checked.forms)
+        """Those of a loss, which keeps what is made."""
+        return Numerics(checked.domains, checked.forms, checked.slopes)
 
     def stable(self, program: Program) -> Program:
         """The program in a form that loses no digits."""
@@ -48,6 +52,14 @@ class Numerics:
         if program not in self.forms:
             self.forms[program] = stabilise(program, self.domains)
         return self.forms[program]
+
+    def derivative(self, program: Program, wrt: str) -> Program:
+        """The derivative of a program in one of its inputs or params."""
+        if self.domains is None:
+            return differentiate(program, wrt)
+        if (program, wrt) not in self.slopes:
+            self.slopes[program, wrt] = differentiate(program, wrt)
+        return self.slopes[program, wrt]
 
     def arranged(self, program: Program) -> Program:
         """The program with its products in an order that keeps them in range."""

@@ -17,7 +17,7 @@ from ..enclose import Lot, lot_of
 from ..exact import Accuracy, Exact, Place, approached, enclosed
 from ..interpret import Compiler, Machine
 from ..ir import REAL, Index, Program, Size, postorder
-from ..passes.differentiate import differentiate, total
+from ..passes.differentiate import total
 from ..passes.tabulate import tabulated
 from ..pipeline import Numerics
 from ..separate import separate
@@ -90,8 +90,8 @@ class Subject:
         stable = numerics.stable(whole)
         forms = {"": _Forms(self.program, numerics.stable(self.program), True)}
         for name in self.wrt:
-            slopes = numerics.stable(differentiate(stable, name))
-            forms[name] = _Forms(tabulated(differentiate(whole, name)), slopes, False)
+            slopes = numerics.stable(numerics.derivative(stable, name))
+            forms[name] = _Forms(tabulated(numerics.derivative(whole, name)), slopes, False)
         return forms
 
     def truth(self, batch: Batch, format: Format) -> dict[str, Truth]:

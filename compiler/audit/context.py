@@ -53,6 +53,10 @@ class Context:
         """Start on another claim; what was written out stays."""
         self.budget, self.seed, self.rounds = budget, 0, ROUNDS
 
+    def check(self) -> None:
+        """Raise OutOfBudget if the time is over."""
+        self.budget.check()
+
     @cached_property
     def statements(self) -> Statements:
         """The reader of claims."""
@@ -69,7 +73,8 @@ class Context:
         found: dict[tuple[tuple[Axis, int], ...], Frame] = {}
         for least in (LARGE, SMALL):
             sizes = self.sizes(least)
-            found.setdefault(tuple(sorted(sizes.items())), Frame(self.checked, sizes))
+            frame = Frame(self.checked, sizes, self.check)
+            found.setdefault(tuple(sorted(sizes.items())), frame)
         return sorted(found.values(), key=_is_large)
 
     def sizes(self, least: int) -> dict[Axis, int]:
@@ -96,7 +101,7 @@ class Context:
     def whole(self, term: Expr) -> Expr | None:
         """A term with axes of any length but the batch's; None where that has no form."""
         lengths = {self.lead: 1} if self.lead is not None else {}
-        writer = Writer({a: n for a, n in lengths.items() if a is not None})
+        writer = Writer({a: n for a, n in lengths.items() if a is not None}, self.check)
         try:
             found = tidy(writer.write(term))
         except NotWritten:
@@ -133,16 +138,17 @@ class Context:
         how = Prover(self.budget.part(0.4), any_length=True).prove(goal)
         if how is not None:
             return how
+        self.check()
         scalars = abstracted(goal)
         return None if scalars is None else self.prover(0.2).prove(scalars)
 
     # --- small lengths
 
-    def prover(self, share: float = 0.5) -> Prover:
+    def prover(self, share: float = 0.6) -> Prover:
         """A prover with a share of the time that is left."""
         return Prover(self.budget.part(share))
 
-    def prove_all(self, goals: Sequence[Goal], share: float = 0.5) -> str | None:
+    def prove_all(self, goals: Sequence[Goal], share: float = 0.6) -> str | None:
         """How several goals are shown; the hardest names the proof."""
         found = EXACT
         prover = self.prover(share)

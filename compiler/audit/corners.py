@@ -9,7 +9,7 @@ from ..ir import Access, Expr
 from .enclose import Box
 from .goal import variables
 from .interval import ANY, Interval, around, join_all
-from .normal import Normaliser, Polynomial, TooLarge
+from .normal import Polynomial, polynomial_of
 
 MOST = 6  # variables
 
@@ -18,19 +18,16 @@ def corner_hull(term: Expr, box: Box) -> Interval:
     """An interval around a term; the exact one if it is linear in each of a few variables."""
     if len(variables(term)) > MOST:
         return ANY
-    try:
-        ratio = Normaliser().ratio(term)
-    except TooLarge:
-        return ANY
-    names = _variables(ratio.top)
-    if names is None or set(ratio.bottom) != {()}:
+    top = polynomial_of(term)
+    names = None if top is None else _variables(top)
+    if top is None or names is None:
         return ANY
     spans = [box.get(n) for n in names]
     if any(s is None or not s.is_bounded for s in spans):
         return ANY
     ends = [(Fraction(s.low), Fraction(s.high)) for s in spans if s is not None]
     corners = (dict(zip(names, c, strict=True)) for c in product(*ends))
-    return join_all(around(_value(ratio.top, c)) for c in corners)
+    return join_all(around(_value(top, c)) for c in corners)
 
 
 def _variables(polynomial: Polynomial) -> list[str] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -48,15 +48,16 @@ class Case:
 
 @dataclass
 class Frame:
-    """A loss at given lengths of axes, written in scalars."""
+    """A loss at given lengths of axes, written in scalars; `check` may raise where that is long."""
 
     checked: Checked
     sizes: Mapping[Axis, int]
+    check: Callable[[], None] = lambda: None
     writer: Writer = field(init=False)
     done: dict[Any, Expr] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.writer = Writer(self.sizes)
+        self.writer = Writer(self.sizes, self.check)
 
     @cached_property
     def decls(self) -> dict[str, Input | Param]:

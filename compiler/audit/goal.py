@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import lru_cache
 
 from ..ir import Access, Apply, Expr, Select, postorder
 from .enclose import Box, enclose, truth
 from .interval import INF, Interval
-from .normal import Normaliser, TooLarge, normal
+from .normal import KEPT, NOTHING, normal, polynomial_of
 from .tidy import FALSE, ONE, TRUE, ZERO, build, exchanged, negated, number, tidied, value_of
 
 COMPARISONS = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
@@ -90,8 +91,11 @@ def put(term: Expr, name: str, value: Expr) -> Expr:
 
 def put_all(term: Expr, values: Mapping[str, Expr]) -> Expr:
     """A term with others in place of scalars, all at once."""
-    found = (t for t in postorder(term) if isinstance(t, Access) and t.tensor.name in values)
-    return exchanged(term, {t: values[t.tensor.name] for t in found})
+    if not values:
+        return term
+    order = postorder(term)
+    found = [t for t in order if isinstance(t, Access) and t.tensor.name in values]
+    return exchanged(term, {t: values[t.tensor.name] for t in found}, order) if found else term
 
 
 def swap(term: Expr, old: Expr, new: Expr) -> Expr:
@@ -154,16 +158,11 @@ def _narrow(box: dict[str, Interval], term: Expr, strict: bool) -> bool:
     return True
 
 
-def linear_parts(term: Expr) -> dict[str, tuple[Expr, Expr]]:
+@lru_cache(maxsize=KEPT)
+def linear_parts(term: Expr) -> Mapping[str, tuple[Expr, Expr]]:
     """For each variable that stands in a sum with a number as its factor: that, and the rest."""
-    try:
-        ratio = Normaliser().ratio(term)
-    except TooLarge:
-        return {}
-    if set(ratio.bottom) != {()}:
-        return {}
     found: dict[str, tuple[Expr, Expr]] = {}
-    for monomial, c in ratio.top.items():
+    for monomial, c in (polynomial_of(term) or NOTHING).items():
         if len(monomial) == 1 and monomial[0][1] == 1 and isinstance(monomial[0][0], Access):
             variable = monomial[0][0]
             factor = number(c)

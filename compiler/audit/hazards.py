@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, islice, product
@@ -34,7 +35,7 @@ from ..ir import (
     Reduce,
     Select,
 )  # fmt: skip
-from ..passes.differentiate import differentiate
+from ..pipeline import Numerics
 from .context import Context, Doubt, each_case
 from .derivative import derivative
 from .frame import Case, Frame
@@ -278,9 +279,10 @@ def _inner(machine: Machine, indices: tuple[Bound, ...], env: Env) -> Iterator[E
 def _of_gradients(context: Context, places: Places) -> Iterator[Hazard]:
     """Points at which the value is finite and the gradient is not."""
     program = context.checked.program
+    numerics = Numerics.of(context.checked)
     for tensor in program.inputs:
         if tensor.kind == REAL:
-            derived = differentiate(program, tensor.name)
+            derived = numerics.derivative(program, tensor.name)
             yield from _of_gradient(context, places, tensor.name, derived)
 
 
@@ -411,11 +413,9 @@ def _suspects(context: Context, places: Places) -> Iterator[tuple[Span, str, str
     """Parts that have no finite value for some arguments, and how those are ruled out."""
     frame = context.frames[0]
     for part, conditions in _risky(context.checked.program.value, ()):
-        how: str | None = "interval arithmetic"
-        for case in frame.cases[:CASES]:
-            how = _ruled_out(context, frame, case, part, conditions)
-            if how is None:
-                break
+        how: str | None = None
+        with suppress(OutOfBudget):
+            how = _always_ruled_out(context, frame, part, conditions)
         span = places.place(part)
         yield span, f"that `{span.words}` has no finite value", how
 
@@ -453,6 +453,18 @@ _SAFE: Mapping[str, Callable[..., list[list[Expr]]]] = {
     "lgamma": lambda x: [[x]],
     "digamma": lambda x: [[x]],
 }
+
+
+def _always_ruled_out(
+    context: Context, frame: Frame, part: Apply, conditions: tuple[Expr, ...]
+) -> str | None:
+    """How it is shown that a part is finite in all cases."""
+    how: str | None = "interval arithmetic"
+    for case in frame.cases[:CASES]:
+        how = _ruled_out(context, frame, case, part, conditions)
+        if how is None:
+            break
+    return how
 
 
 def _ruled_out(

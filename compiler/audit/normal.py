@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 from math import gcd, lcm
 
@@ -19,6 +20,7 @@ Monomial = tuple[tuple[Expr, Fraction], ...]  # atoms with exponents, in the ord
 Polynomial = Mapping[Monomial, Fraction]
 LARGEST = 64  # monomials of a product
 MOST_TERMS = 250  # terms that one normal form may take
+KEPT = 1 << 12  # normal forms, of the terms that were asked for last
 
 UNIT: Monomial = ()
 NOTHING: Polynomial = {}
@@ -254,6 +256,8 @@ def _sum(a: Polynomial, b: Polynomial) -> Polynomial:
 def _product(a: Polynomial, b: Polynomial) -> Polynomial:
     if len(a) * len(b) > LARGEST:
         raise TooLarge
+    if a == SINGLE or b == SINGLE:
+        return b if a == SINGLE else a
     total: dict[Monomial, Fraction] = {}
     for (m, c), (n, d) in product(a.items(), b.items()):
         for monomial, x in _joined(m, n).items():
@@ -361,6 +365,8 @@ def _reduced(top: Polynomial, bottom: Polynomial) -> Ratio:
         return Ratio(NOTHING, SINGLE)
     if not bottom:
         raise TooLarge
+    if bottom == SINGLE:
+        return Ratio(top, SINGLE)
     shared = dict(_shared(top))
     other = dict(_shared(bottom))
     common = {a: min(n, other[a]) for a, n in shared.items() if a in other}
@@ -453,20 +459,40 @@ def _shown(atom: Expr) -> Expr:
     return atom
 
 
+# --- normal forms that are kept -------------------------------------------------------------------
+
+
+@lru_cache(maxsize=KEPT)
+def quotient_of(term: Expr, positive: frozenset[str] = frozenset()) -> Ratio | None:
+    """The normal form of a term; None where it would be too large."""
+    try:
+        return Normaliser(positive).ratio(term)
+    except TooLarge:
+        return None
+
+
+def polynomial_of(term: Expr, positive: frozenset[str] = frozenset()) -> Polynomial | None:
+    """The polynomial that a term is; None where it divides, or would be too large."""
+    ratio = quotient_of(term, positive)
+    return ratio.top if ratio is not None and set(ratio.bottom) == {UNIT} else None
+
+
+@lru_cache(maxsize=KEPT)
 def normal(term: Expr, positive: frozenset[str] = frozenset()) -> Expr:
     """A term in normal form, or as it is where that would be too large."""
     try:
-        return Normaliser(positive).plain(term)
+        if not _is_number(term):
+            return Normaliser(positive).inside(term)
+        ratio = quotient_of(term, positive)
+        return term if ratio is None else as_term(ratio)
     except TooLarge:
         return term
 
 
 def is_zero(term: Expr, positive: frozenset[str] = frozenset()) -> bool:
     """Whether the normal form of a term is 0."""
-    try:
-        return not Normaliser(positive).ratio(term).top
-    except TooLarge:
-        return False
+    ratio = quotient_of(term, positive)
+    return ratio is not None and not ratio.top
 
 
 def is_equal(a: Expr, b: Expr, positive: frozenset[str] = frozenset()) -> bool:

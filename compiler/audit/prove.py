@@ -41,7 +41,7 @@ from .goal import (
     variables,
 )  # fmt: skip
 from .interval import INF, Interval
-from .normal import Normaliser, TooLarge, is_zero, normal
+from .normal import TooLarge, is_zero, normal, polynomial_of, quotient_of
 from .sums import joined, quotient
 from .tangents import tangent_sum
 from .tidy import ONE, ZERO, build, negated, number, size_of, value_of
@@ -447,7 +447,9 @@ def halved(goal: Goal) -> Goal:
 def _multipliers(goal: Goal, gap: Expr) -> Iterator[Expr]:
     """Numbers by which a condition's excess may cancel a monomial of the term."""
     yield ONE
-    term, other = Normaliser().ratio(goal.term), Normaliser().ratio(gap)
+    term, other = quotient_of(goal.term), quotient_of(gap)
+    if term is None or other is None:
+        return
     for monomial, c in other.top.items():
         if monomial and term.top.get(monomial, Fraction(0)) / c > 0:
             yield number(term.top[monomial] / c)
@@ -516,13 +518,10 @@ def _switches(term: Expr) -> bool:
 
 
 def _is_linear(term: Expr, name: str) -> bool:
-    try:
-        ratio = Normaliser().ratio(term)
-    except TooLarge:
+    top = polynomial_of(term)
+    if top is None:
         return False
-    if set(ratio.bottom) != {()}:
-        return False
-    for monomial in ratio.top:
+    for monomial in top:
         uses = [(a, n) for a, n in monomial if name in variables(a)]
         if uses and not (len(uses) == 1 and isinstance(uses[0][0], Access) and uses[0][1] == 1):
             return False
@@ -619,9 +618,8 @@ def _candidates(goal: Goal, name: str, slope: Expr) -> Iterator[Expr]:
 
 def solved(slope: Expr, name: str, positive: frozenset[str]) -> Expr | None:
     """The solution of a linear equation."""
-    try:
-        ratio = Normaliser(positive).ratio(slope)
-    except TooLarge:
+    ratio = quotient_of(slope, positive)
+    if ratio is None:
         return None
     factor: Expr = ZERO
     rest: Expr = ZERO

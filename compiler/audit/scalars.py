@@ -49,9 +49,13 @@ def scalar(name: str, kind: str = REAL) -> Access:
 
 @dataclass
 class Writer:
-    """Writes terms out; `elements` has the tensor and place of each scalar made so far."""
+    """Writes terms out; `elements` has the tensor and place of each scalar made so far.
+
+    `check` is called for each part, and may raise.
+    """
 
     sizes: Mapping[Axis, int]
+    check: Callable[[], None] = lambda: None
     elements: dict[str, tuple[Tensor, Place]] = field(default_factory=dict)
     done: dict[tuple[Expr, frozenset[tuple[Index, int]]], Expr] = field(default_factory=dict)
     most: int = LARGEST
@@ -74,6 +78,7 @@ class Writer:
         if key not in self.done:
             if len(self.done) > self.most:
                 raise NotWritten("the formula is too long")
+            self.check()
             self.done[key] = self.written(term, places)
         return self.done[key]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial, reduce
 
 from ..ir import Access, Bound, Expr, Reduce
-from .normal import SINGLE, Monomial, Normaliser, Polynomial, Ratio, TooLarge, as_term
+from .normal import SINGLE, Monomial, Polynomial, Ratio, as_term, quotient_of
 from .tidy import ONE, ZERO, build, number
 
 SUMS = ("sum", "mean")
@@ -14,13 +14,10 @@ Places = tuple[str, tuple[Bound, ...]]
 
 def quotient(term: Expr, positive: frozenset[str]) -> tuple[Expr, Expr] | None:
     """A term as `top / bottom` in normal form; None where nothing is divided by."""
-    try:
-        ratio = Normaliser(positive).ratio(term)
-        if set(ratio.bottom) == {()}:
-            return None
-        return as_term(Ratio(ratio.top, SINGLE)), as_term(Ratio(ratio.bottom, SINGLE))
-    except TooLarge:
+    ratio = quotient_of(term, positive)
+    if ratio is None or set(ratio.bottom) == {()}:
         return None
+    return as_term(Ratio(ratio.top, SINGLE)), as_term(Ratio(ratio.bottom, SINGLE))
 
 
 def joined(term: Expr) -> Expr | None:
@@ -28,11 +25,8 @@ def joined(term: Expr) -> Expr | None:
 
     `sum[i](x) - 2 * sum[i](y)` is `sum[i](x - 2 * y)`.
     """
-    try:
-        ratio = Normaliser().ratio(term)
-    except TooLarge:
-        return None
-    if set(ratio.bottom) != {()}:
+    ratio = quotient_of(term)
+    if ratio is None or set(ratio.bottom) != {()}:
         return None
     found = _grouped(ratio.top)
     return None if found is None else build("div", found, number(ratio.bottom[()]))

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from ..ir import Access, Apply, Expr, Reduce, postorder
 from .enclose import Box, enclose, sums_to_one
-from .normal import Monomial, Normaliser, TooLarge, as_sum
+from .normal import Monomial, as_sum, polynomial_of
 from .tidy import ONE, ZERO, build, exchanged, number
 
 IsSummand = Callable[[Expr, Expr, int], bool]
@@ -59,23 +59,17 @@ def _line(part: Expr, body: Expr, box: Box, is_summand: IsSummand) -> Expr | Non
 
 def _simple(term: Expr) -> Expr | None:
     """A quotient that is a polynomial."""
-    try:
-        ratio = Normaliser().ratio(term)
-    except TooLarge:
-        return None
-    return as_sum(ratio.top) if set(ratio.bottom) == {()} else None
+    top = polynomial_of(term)
+    return None if top is None else as_sum(top)
 
 
 def _summed(term: Reduce, body: Expr) -> Expr | None:
     """The sum of a polynomial, each monomial a constant times at most one distribution."""
-    try:
-        ratio = Normaliser().ratio(body)
-    except TooLarge:
-        return None
-    if set(ratio.bottom) != {()}:
+    top = polynomial_of(body)
+    if top is None:
         return None
     total: Expr = ZERO
-    for monomial, c in ratio.top.items():
+    for monomial, c in top.items():
         part = _summed_monomial(term, monomial, c)
         if part is None:
             return None

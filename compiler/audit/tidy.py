@@ -8,7 +8,7 @@ put in one order.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 from ..analyses.instances import COMMUTING
@@ -60,17 +60,16 @@ def tidy(term: Expr) -> Expr:
     return done[term]
 
 
-def exchanged(term: Expr, values: Mapping[Expr, Expr]) -> Expr:
-    """A tidy term with other tidy terms in place of some of its parts, all at once."""
-    done: dict[Expr, Expr] = {}
-    for t in postorder(term):
-        if t in values:
-            done[t] = values[t]
-            continue
-        parts = [done[p] for p in t.parts]
-        same = all(a is b for a, b in zip(parts, t.parts, strict=True))
-        done[t] = t if same else tidied(with_parts(t, parts))
-    return done[term]
+def exchanged(term: Expr, values: Mapping[Expr, Expr], order: Sequence[Expr] | None = None) -> Expr:
+    """A tidy term with other tidy terms in place of some of its parts, all at once.
+
+    `order` are its parts, itself last, where they are known.
+    """
+    moved = dict(values)
+    for t in postorder(term) if order is None else order:
+        if t not in moved and any(p in moved for p in t.parts):
+            moved[t] = tidied(with_parts(t, [moved.get(p, p) for p in t.parts]))
+    return moved.get(term, term)
 
 
 def build(op: str, *args: Expr) -> Expr:

@@ -71,7 +71,7 @@ def value_and_gradients(
     """
     program = numerics.stable(program)
     whole = total(program)
-    found = {n: fitting(whole, partial(differentiate, wrt=n), numerics) for n in names}
+    found = {n: fitting(whole, partial(numerics.derivative, wrt=n), numerics) for n in names}
     derived = {n: d for n, d in found.items() if d is not None}
     programs = [narrowed(numerics.arranged(program)), *derived.values()]
     build = emit_all(*programs, wide=numerics.wide(*programs))

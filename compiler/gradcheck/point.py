@@ -57,11 +57,14 @@ class OutOfTime(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A time limit."""
+    """A time limit, of the time that `now` tells."""
 
     seconds: float
     now: Callable[[], float] = time.monotonic
-    start: float = field(default_factory=time.monotonic)
+    start: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "start", self.now())
 
     @property
     def used(self) -> float:

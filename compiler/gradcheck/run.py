@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -54,14 +55,15 @@ def check_gradient(
 ) -> GradientReport:  # fmt: skip
     """Compare the derived gradients of a loss with independent ones.
 
-    `wrt` names inputs and params, by default all real ones. What does not fit into `seconds` is
-    left out, and the report says so; importing TensorFlow does not count.
+    `wrt` names inputs and params, by default all real ones. What does not fit into `seconds` of
+    the processor is left out, and the report says so; importing TensorFlow does not count.
     """
     load()
     with mp.workdps(DIGITS):
         program = _scalar(checked.program)
         names = tuple(wrt) if wrt is not None else _real(checked, program)
-        return _Check(checked, program, names, seed, Clock(seconds), progress).run()
+        clock = Clock(seconds, time.thread_time)
+        return _Check(checked, program, names, seed, clock, progress).run()
 
 
 def _real(checked: Checked, program: Program) -> tuple[str, ...]:
@@ -141,8 +143,8 @@ class _Check:
         skipped: list[str] = []
         for point in points:
             if self.clock.is_out:
-                skipped.append(point.label)
-                continue
+                skipped.append(f"{point.label} and what comes after")
+                break
             self.progress(f"{self.checked.name}: {point.label}")
             try:
                 self.look(points, point)

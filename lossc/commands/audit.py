@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 HELP = "claims proved or refuted with a witness; domains, hazards, gradient, accuracy, cost"
 LIBRARY = "std"
 STDOUT = Path("-")
-COLLECT = (20_000, 20, 20)  # the garbage of an audit is mostly terms, which hold no cycles
 MANY = 8  # losses, from which on several processes are worth their start
 
 
@@ -274,23 +274,39 @@ def _outcomes(jobs: Sequence[Job], args: Namespace) -> Iterator[Outcome | Diagno
             clear_progress()
         return
     ready = (_ready, (jobs[0].effort.measured,))
-    with ProcessPoolExecutor(workers, get_context("spawn"), *ready) as pool:
-        for k, outcome in enumerate(pool.map(_tried, jobs)):
+    with ProcessPoolExecutor(workers, get_context(_start()), *ready) as pool:
+        for k, outcome in enumerate(pool.map(_one_of_many, jobs)):
             show_progress(f"audit: {k + 1} of {len(jobs)}")
             clear_progress()
             yield outcome
 
 
+def _start() -> str:
+    """How processes start: as copies, which have all losses, unless TensorFlow runs threads."""
+    return "fork" if sys.platform == "linux" and "tensorflow" not in sys.modules else "spawn"
+
+
 def _ready(measured: bool) -> None:
     """Make a process ready for many audits: what is loaded stays, and is not looked at again."""
+    from lossc.compiler.audit.sympy_terms import warm_up
+
     from .hlo import quiet
 
     if measured:
         quiet()
         import_module("lossc.runtime")
+    warm_up()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*COLLECT)
+    gc.disable()
+
+
+def _one_of_many(job: Job) -> Outcome | Diagnostic:
+    """The audit of one loss; its garbage is collected after it, and not amid a claim's time."""
+    try:
+        return _tried(job)
+    finally:
+        gc.collect(1)
 
 
 def _tried(

@@ -30,7 +30,7 @@ from ...ir import (
 from ..context import Context, Doubt, Exact, ladder, value_of_variable
 from ..degrees import is_invariant
 from ..frame import Case, Frame
-from ..goal import Goal, put
+from ..goal import Goal, put, put_all
 from ..interval import INF, REALS, Interval
 from ..normal import is_equal
 from ..prove import NORMAL_FORM, RULES
@@ -286,8 +286,4 @@ def _partners(frame: Frame, names: list[str], axis: Axis, swap: tuple[int, int])
 
 
 def _exchanged(term: Expr, partner: Mapping[str, str]) -> Expr:
-    for name in partner:
-        term = put(term, name, scalar(f"#{name}"))
-    for name, other in partner.items():
-        term = put(term, f"#{name}", scalar(other))
-    return term
+    return put_all(term, {name: scalar(other) for name, other in partner.items()})
