@@ -124,17 +124,17 @@ def _less_label(
         return None
     condition, value = found
     ((own, at),) = share.places.items()
-    if not (isinstance(at, Position) and implied(guard, condition, facts)):
-        return None
-    place = _label(condition, at.index)
-    if place is None:
+    place = _label(condition, at.index) if isinstance(at, Position) else None
+    if not (isinstance(at, Position) and place is not None):
         return None
     label = {at.index: place}
     if not _cancel(substitute(weight, label), substitute(value, label)):
         return None
     others = Share(share.term, share.whole, {own: place}).complement
     left = times(weight, select(condition, minus(others), share.term))
-    return left if guard is None else select(guard, left, ZERO)
+    if guard is None:
+        return left
+    return select(guard, left, ZERO if implied(guard, condition, facts) else term)
 
 
 def _shares(number: Fraction, core: Expr, facts: Inference) -> Iterator[_Shares]:

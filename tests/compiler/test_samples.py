@@ -29,6 +29,7 @@ CROSS_ENTROPIES = (
     "mean[b](logsumexp[k](z) - z[k=y])", "mean[b if m > 0](m * (logsumexp[k](z + w) - z[k=y]))",
     "sum[b](logsumexp[k](z * w) - (z * w)[k=y] + 3 * (1 - softmax[k](z * w)[k=y]))",
     "mean[b if y != 1](c[k=y] * (logsumexp[k](z) - z[k=y]))",
+    "mean[b](logsumexp[k](z + log(n)) - z[k=y])",
 )  # fmt: skip
 # Sums of `z[b, k]`, `y[b]` and `m[b]` for each `k` that are like them.
 KEPT = (
@@ -95,7 +96,7 @@ def test_a_label_stands_beside_its_share_and_the_gradient_stays(text: str) -> No
 UNLIKE = (
     f"{P} - (if k == y then m else 0)", f"{P}[k=0] - indicator(k == y)",
     f"{P} + (if k == y then 1 else 0)",
-    f"{P} - (if k != y then 1 else 0)", f"(if y > 0 then {P} else 0) - (if k == y then 1 else 0)",
+    f"{P} - (if k != y then 1 else 0)", f"(if y > 0 then {P} else 0) - (if k == y then 2 else 0)",
     "exp(z - logsumexp[k if k > 0](z)) - (if k == y then 1 else 0)",
 )  # fmt: skip
 
