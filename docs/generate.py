@@ -129,7 +129,8 @@ def numerics() -> str:
         "`softplus(x) - x * sigmoid(x)`, which is even in x, is computed by the x below 0. "
         "The logarithm of a sum of exponentials less a share `c` of a part of it is a logsumexp, "
         "with `log1p(-c)` added in that part. What a table holds at a label, written as a sum over "
-        "that one place, is looked at there by the logarithm of a difference of such sums.",
+        "that one place, is looked at there by the logarithm of a difference of such sums. A "
+        "logsumexp that is in two sums as often, with unlike signs, is left out of both.",
         "3. **The order of products**: `w * d^2` is computed as `(w * d) * d`, of which no "
         "part leaves the range of floats where the whole does not.",
         "4. **Double precision** for single steps of float32 losses: where a rounding error "

@@ -14,6 +14,7 @@ from functools import cache
 from ..analyses.bounds import Domains, Inference
 from ..fold import select
 from ..ir import REAL, Access, Apply, Const, Expr, Program, Reduce, Select, levelled, with_parts
+from ..rules.alike import log_shares_apart
 from ..rules.build import build, holds
 from ..rules.cancel import without_cancelling
 from ..rules.logs import places_apart, weights_inside
@@ -43,6 +44,7 @@ COMPLEMENT = "complement of a softmax"
 ENTROPY = "entropy of a logit"
 LABELS = "shares less labels over samples"
 LABEL = "a share less its label"
+LOG_SHARES = "log-shares in two sums"
 PLACES = "logarithm of sums over one place"
 WEIGHTS = "logarithm of a sum less a share of its part"
 DEVIATIONS = "sum of deviations from a mean"
@@ -57,6 +59,7 @@ BY_HEAD: Mapping[str, tuple[tuple[str, Rewrite], ...]] = {
             (LABEL, label_beside_share),
             (SHARES, shares_apart),
             (LABELS, labels_beside_shares),
+            (LOG_SHARES, log_shares_apart),
             (OWN, own_parts_apart),
             (ENTROPY, entropy_of_logit),
         ),

@@ -135,7 +135,7 @@ def shares_of(number: Fraction, core: Expr) -> Iterator[tuple[Share, Terms]]:
     for k, (base, power) in enumerate(factors):
         share = share_of(base) if power == 1 else None
         if share is not None:
-            yield share, _opened(number * scale, factors[:k] + factors[k + 1 :])
+            yield share, opened(number * scale, factors[:k] + factors[k + 1 :])
 
 
 def share_of(term: Expr) -> Share | None:
@@ -158,7 +158,7 @@ def _unguarded(term: Expr) -> Expr:
     return term
 
 
-def _opened(number: Fraction, factors: Iterable[tuple[Expr, Fraction]]) -> Terms:
+def opened(number: Fraction, factors: Iterable[tuple[Expr, Fraction]]) -> Terms:
     """A product as a sum: multiplied out if it has one sum among its factors."""
     factors = tuple(factors)
     sums = [f for f in factors if f[1] == 1 and isinstance(f[0], Apply) and f[0].op in SUMS]
@@ -286,7 +286,7 @@ def entropy_of_logit(term: Expr, facts: Inference) -> Expr:
     terms = terms_of(term)
     for k, (number, core) in enumerate(terms if 2 <= len(terms) <= LARGEST else ()):
         scale, factors = factors_of(core)
-        parts = _opened(number * scale, factors)
+        parts = opened(number * scale, factors)
         for j, part in enumerate(parts):
             rest = (*terms[:k], *terms[k + 1 :], *parts[:j], *parts[j + 1 :])
             left = _less_share(part, rest, facts)
@@ -322,9 +322,9 @@ def flat(term: Expr) -> Flat | None:
         scale, part = stack.pop()
         for number, core in terms_of(part):
             own, factors = factors_of(_unguarded(core))
-            opened = _opened(scale * number * own, factors)
-            if len(opened) > 1:
-                stack += opened
+            parts = opened(scale * number * own, factors)
+            if len(parts) > 1:
+                stack += parts
             else:
                 key = frozenset(factors)
                 found[key] = found.get(key, Fraction(0)) + scale * number * own
