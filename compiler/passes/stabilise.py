@@ -24,6 +24,7 @@ from ..rules.own import own_parts_apart, without_deviations
 from ..rules.patterns import Call, Over, Power, Product, Ready, Sum, ready
 from ..rules.samples import label_beside_share, labels_beside_shares
 from ..rules.softmax import (
+    common_exponential_out,
     common_term_out,
     complements_apart,
     entropy_of_logit,
@@ -44,6 +45,7 @@ COMPLEMENT = "complement of a softmax"
 ENTROPY = "entropy of a logit"
 LABELS = "shares less labels over samples"
 LABEL = "a share less its label"
+EXPONENTIAL = "common exponential of a mean"
 LOG_SHARES = "log-shares in two sums"
 PLACES = "logarithm of sums over one place"
 WEIGHTS = "logarithm of a sum less a share of its part"
@@ -65,7 +67,10 @@ BY_HEAD: Mapping[str, tuple[tuple[str, Rewrite], ...]] = {
         ),
     ),
     "sum": (("sum of a softmax", whole_softmax), (DEVIATIONS, without_deviations)),
-    "mean": ((DEVIATIONS, without_deviations),),
+    "mean": (
+        (DEVIATIONS, without_deviations),
+        (EXPONENTIAL, common_exponential_out),
+    ),
     "log": (
         (COMPLEMENT, complements_apart),
         (PLACES, places_apart),

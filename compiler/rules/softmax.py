@@ -364,3 +364,24 @@ def common_term_out(term: Expr, _: Inference) -> Expr:
         return term
     ranges: dict[Index, Range] = {b: b.range for b in term.indices}
     return plus(reduction("logsumexp", ranges, total(inside), term.filter), total(outside))
+
+
+def common_exponential_out(term: Expr, _: Inference) -> Expr:
+    """`mean[i](exp(c) * x)`, of which c is the same for all i, as `exp(c) * mean[i](x)`.
+
+    Where the exponential is too large, the products are infinite, and may be of either sign.
+    """
+    if not (isinstance(term, Reduce) and term.op == "mean"):
+        return term
+    bound = frozenset(term.indices)
+    number, factors = factors_of(term.body)
+    outside = [f for f in factors if _is_exp(f[0]) and not f[0].free & bound]
+    inside = product(number, [f for f in factors if f not in outside])
+    if not outside or not inside.free & bound:
+        return term
+    ranges: dict[Index, Range] = {b: b.range for b in term.indices}
+    return times(product(UNITY, outside), reduction("mean", ranges, inside, term.filter))
+
+
+def _is_exp(term: Expr) -> bool:
+    return isinstance(term, Apply) and term.op == "exp"

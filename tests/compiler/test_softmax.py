@@ -14,7 +14,13 @@ from lossc.compiler.interpret import interpret
 from lossc.compiler.ir import Program
 from lossc.compiler.passes import stabilise as passes
 from lossc.compiler.passes.differentiate import differentiate, total
-from lossc.compiler.passes.stabilise import COMPLEMENT, ENTROPY, SHARES, stabilised
+from lossc.compiler.passes.stabilise import (
+    COMPLEMENT,
+    ENTROPY,
+    EXPONENTIAL,
+    SHARES,
+    stabilised,
+)
 
 DIGITS = 60
 LABELS = "def f(z[i], y[i], a[]) = "
@@ -29,6 +35,8 @@ SUMS = {
     "sum[i](a * softmax[i](z)) + y": "sum of a softmax",
     "logsumexp[i](z + a) + y": "common term of logsumexp",
     "logsumexp[i if y > 0](z - a * y[0]) + y": "common term of logsumexp",
+    "mean[i](exp(a) * z * y) + y": EXPONENTIAL,
+    "mean[i if y > 0](z / exp(a)) - a": EXPONENTIAL,
     "y + log(1 - exp(z[2]) / sum[i](exp(z)))": COMPLEMENT,
     "expm1(z[1] - logsumexp[i](z)) * (y + logsumexp[i if i > 0](z))": COMPLEMENT,
     "if i == 2 then y else softmax[i](z) / (1 - exp(z[2]) / sum[i](exp(z)))": COMPLEMENT,
@@ -45,6 +53,7 @@ KEPT = (
     "log(-expm1(z - logsumexp[i](z)))", "log1p(abs(expm1(z[1] - logsumexp[i](y)))) + y",
     "expm1(z[1] - logsumexp[i](z)) * y", "softplus(z) - 2 * z * sigmoid(z)",
     "softplus(-abs(z)) + abs(z) * sigmoid(-abs(z))",
+    "mean[i](exp(z) * y) + a", "mean[i](exp(a)) + y", "sum[i](exp(a) * z) + y",
     "softmax[i](z) - indicator(i == 1)", "sum[i if i > 0](softmax[i](z)) + y",
     "(1 + a) * softmax[i](z) - a * indicator(i == 1) / 2",
 )  # fmt: skip
@@ -92,7 +101,7 @@ def test_a_rewrite_fires_and_keeps_value_and_gradient(text: str, rule: str) -> N
 @pytest.mark.parametrize("text", KEPT)
 def test_another_sum_stays(text: str) -> None:
     before, after, fired = program_of(text)
-    assert not {SHARES, COMPLEMENT, ENTROPY, "sum of a softmax"} & set(fired)
+    assert not {SHARES, COMPLEMENT, ENTROPY, EXPONENTIAL, "sum of a softmax"} & set(fired)
     assert agree(before, after)
 
 
@@ -184,3 +193,12 @@ def test_a_small_logsumexp_keeps_its_digits(jit: bool, filter: str) -> None:
     with mp.workdps(DIGITS):
         true = mp.log1p(mp.exp(-42) + mp.exp(-50))
     assert float(loss(z)) == pytest.approx(float(true), rel=2e-6)
+
+
+@pytest.mark.parametrize("jit", [True, False], ids=["xla", "plain"])
+def test_products_beyond_the_largest_number_have_the_sign_of_their_mean(jit: bool) -> None:
+    loss = lossc.compile("loss f(x[i], a[]) = mean[i](exp(a) * x)", jit=jit)
+    assert float(loss(np.float32([1, -3]), np.float32(800))) == -np.inf
+    assert float(loss(np.float32([1e-30, -3e-30]), np.float32(100))) == pytest.approx(
+        -(10**-30) * float(np.exp(100)), rel=1e-6
+    )
