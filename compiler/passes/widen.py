@@ -144,6 +144,8 @@ class _Widener:
                     self.roomy.add(term)
                 elif _is_sign_of_difference(term):
                     self.roomy.update((term, *term.parts))
+                elif fading := self.fading(term):
+                    self.roomy.update((term, *fading))
                 elif any(map(self.is_wide, term.parts)) and not self.is_wide(term):
                     self.keep_parts(term)
 
@@ -153,6 +155,27 @@ class _Widener:
             return False
         a, b = (self.scales.of(p) for p in term.parts)
         return (a.overflows and b.low < 0) or (b.overflows and a.low < 0)
+
+    def is_multiple(self, term: Expr) -> bool:
+        """Whether a term is a wide one times or by a number, or less than 0 by as much."""
+        if not (isinstance(term, Apply) and term.op in ("mul", "div", "neg")):
+            return False
+        return all(self.is_wide(p) or isinstance(p, Const | Size) for p in term.parts)
+
+    def fading(self, term: Expr) -> list[Expr]:
+        """The factors of a product that can be too small for floats where the product is not."""
+        if not (isinstance(term, Apply) and term.op == "mul"):
+            return []
+        pairs = zip(term.args, term.args[::-1], strict=True)
+        return [
+            part for part, other in pairs if self.fades(part) and self.scales.of(other).high > 0
+        ]
+
+    def fades(self, part: Expr) -> bool:
+        """Whether a product or quotient in single precision can be too small for it."""
+        if not (isinstance(part, Apply) and part.op in ("mul", "div")) or self.is_wide(part):
+            return False
+        return self.scales.of(part).underflows
 
     def is_mixed(self, term: Expr) -> bool:
         """Whether a sum has wide parts and rounded ones, which may differ where they are equal."""
@@ -166,8 +189,12 @@ class _Widener:
         return term in self.wide and term not in self.numbers
 
     def keep_parts(self, term: Expr) -> None:
-        """Make wide what only chooses among wide terms, and all that is compared with one."""
-        if isinstance(term, Apply | Reduce) and term.op in CHOICES:
+        """Make wide what only chooses among wide terms, and all that is compared with one.
+
+        So is a wide term times a number, which may bring it back into range.
+        """
+        chooses = isinstance(term, Apply | Reduce) and term.op in CHOICES
+        if chooses or self.is_multiple(term):
             self.roomy.add(term)
         elif isinstance(term, Apply) and term.op in COMPARISONS:
             self.widen(term)

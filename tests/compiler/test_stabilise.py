@@ -126,6 +126,16 @@ def test_the_nearest_is_found_among_distances_beyond_single_precision(jit: bool)
 
 
 @pytest.mark.parametrize("jit", [True, False])
+def test_a_factor_may_bring_back_what_is_too_small(jit: bool) -> None:
+    f32 = np.float32
+    penalty = lossc.compile("loss f(w[i]; lam = 0.0125) = lam * sum[i](w^2)", jit=jit)
+    slopes = penalty.value_and_grad(f32([7.5e-37, 0]))[1]["w"]
+    assert np.asarray(slopes) == pytest.approx([1.875e-38, 0], rel=1e-6)
+    twice = lossc.compile("def f(s, x) = 4 * (exp(s) / x)", jit=jit)
+    assert float(twice(f32(-20), f32(3e29))) == pytest.approx(4 * np.exp(-20) / 3e29, rel=1e-6)
+
+
+@pytest.mark.parametrize("jit", [True, False])
 def test_the_largest_of_wide_terms_is_not_rounded(jit: bool) -> None:
     """The scaled scores of a sample are too large for single precision, the mean loss is not."""
     text = "loss f(z[b, c], w[c]) = mean[b](logsumexp[c](z * w + w) - z[c=0] * w[c=0])"
