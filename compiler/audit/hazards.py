@@ -490,8 +490,8 @@ def _ruled_out(
             continue
         args = [case.of(frame.write(a, env)) for a in part.args]
         alternatives = _SAFE[part.op](*args)
-        steps = [context.prove_all([inside.with_term(t) for t in terms], 0.1)
-                 for terms in alternatives]  # fmt: skip
+        steps = (context.prove_all([inside.with_term(t) for t in terms], 0.1)
+                 for terms in alternatives)  # fmt: skip
         how = next((s for s in steps if s is not None), None)
         if how is None:
             return None

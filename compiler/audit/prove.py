@@ -44,7 +44,7 @@ from .interval import INF, Interval
 from .normal import TooLarge, is_zero, normal, polynomial_of, quotient_of
 from .sums import joined, quotient
 from .tangents import tangent_sum
-from .tidy import ONE, ZERO, build, negated, number, size_of, value_of
+from .tidy import ONE, ZERO, build, exchanged, negated, number, size_of, value_of
 from .trial import seems_false
 
 DEPTH = 9
@@ -410,6 +410,7 @@ def _generalised_once(goal: Goal) -> Goal | None:
     for part in order:
         for p in part.parts:
             users.setdefault(p, set()).add(part)
+    box, fresh = dict(goal.box), dict[Expr, Expr]()
     for part in order:
         if part in whole or not isinstance(part, Apply) or part.op not in FLAT:
             continue
@@ -418,12 +419,14 @@ def _generalised_once(goal: Goal) -> Goal | None:
         if not own or not flat or any(users[a] != {part} for a in own) or own & set(whole):
             continue
         names = sorted(a.tensor.name for a in own)
-        fresh = Access(Tensor(f"({'+'.join(names)})", ()))
-        box = {n: i for n, i in goal.box.items() if n not in names}
-        box[fresh.tensor.name] = enclose(part, goal.box)
-        given = tuple(swap(c, part, fresh) for c in goal.given)
-        return Goal(swap(goal.term, part, fresh), box, given, goal.strict)
-    return None
+        new = Access(Tensor(f"({'+'.join(names)})", ()))
+        box = {n: i for n, i in box.items() if n not in names}
+        box[new.tensor.name] = enclose(part, goal.box)
+        fresh[part] = new
+    if not fresh:
+        return None
+    given = tuple(exchanged(c, fresh) for c in goal.given)
+    return Goal(exchanged(goal.term, fresh), box, given, goal.strict)
 
 
 def halved(goal: Goal) -> Goal:

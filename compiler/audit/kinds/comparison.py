@@ -170,10 +170,12 @@ def _zero_proof(context: Context, goal: Goal, condition: Expr) -> str | None:
     if outside is None or condition == TRUE:
         return inside
     others = _alternatives(build("not", condition))
-    steps = [context.prove_all(_apart(outside, c), 0.5) for c in others]
-    if None in steps:
-        return None
-    return hardest(inside, max((s for s in steps if s), key=len))
+    for other in others:
+        how = context.prove_all(_apart(outside, other), 0.5)
+        if how is None:
+            return None
+        inside = hardest(inside, how)
+    return inside
 
 
 def _where_it_holds(context: Context, goal: Goal, condition: Expr) -> str | None:
