@@ -130,14 +130,16 @@ def numerics() -> str:
         "The logarithm of a sum of exponentials less a share `c` of a part of it is a logsumexp, "
         "with `log1p(-c)` added in that part. What a table holds at a label, written as a sum over "
         "that one place, is looked at there by the logarithm of a difference of such sums. A "
-        "logsumexp that is in two sums as often, with unlike signs, is left out of both.",
+        "logsumexp that is in two sums as often, with unlike signs, is left out of both. An "
+        "`argmax` of what grows with `x` is one of `x`, before it is rounded.",
         "3. **The order of products**: `w * d^2` is computed as `(w * d) * d`, of which no "
         "part leaves the range of floats where the whole does not.",
         "4. **Double precision** for single steps of float32 losses: where a rounding error "
         "would grow beyond a few last places, where a part can be too large or too small for "
         "float32, and where a comparison decides between branches by numbers that were "
-        "rounded. Differences of numbers without bounds have room in a mean or a sum, and so "
-        "have matrix products: `x in [-1e15, 1e15]` keeps those in float32. "
+        "rounded. Differences of numbers without bounds, their squares and their products "
+        "have room in a mean, a sum, or beside a factor that may bring them back, and so have "
+        "matrix products: `x in [-1e15, 1e15]` keeps those in float32. "
         "A step that needs none of this stays in float32. Numbers without data, and "
         "params given as Python numbers, are rounded only where a float32 step uses them.",
         "5. **Sums** are added up in double precision and in blocks.",
