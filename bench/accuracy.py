@@ -2,8 +2,8 @@
 
 Writes docs/accuracy.md, with 2,000 points a loss, or as many as have their truth found in
 `--seconds`; `--points` takes fewer. `--rows FILE` keeps what was measured, a line of JSON a loss,
-and `--again` writes the page of such a file. `--primitives` prints the table of primitives only;
-`--only NAME ...` prints the rows of some losses.
+and `--again` writes the page of such a file, of the last line of each loss. `--primitives` prints
+the table of primitives only; `--only NAME ...` prints the rows of some losses.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import json
 import os
 import platform
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from fractions import Fraction
 from functools import partial
@@ -173,11 +174,12 @@ KERAS: dict[str, tuple[str, dict[str, Any], bool]] = {
 
 @dataclass(frozen=True)
 class Found:
-    """What was measured of one loss: rows of all engines, or why there are none."""
+    """What was measured of one loss, and when: rows of all engines, or why there are none."""
 
     name: str
     rows: tuple[Row, ...] = ()
     error: str = ""
+    day: str = field(default_factory=lambda: str(date.today()))
 
 
 # --- losses -------------------------------------------------------------------------------------
@@ -362,7 +364,7 @@ def above_table(rows: Iterable[tuple[str, Row]], part: Callable[[Row], Figures])
     for name, row in rows:
         f = part(row)
         parts = [share(part) if part else "" for part in (f.above, f.nonfinite)]
-        why = WHY.get(name, "not looked into")
+        why = WHY.get(name, "" if row.firm.ok else "not looked into")
         columns = [row.of or "value", f"{f.mean:.2f}", f"{f.worst:.1f}", *parts, why]
         lines.append(line(name, columns))
     return "\n".join(lines)
@@ -438,7 +440,7 @@ def page(found: Sequence[Found], points: int, seconds: float, primitives: str) -
 
 How many bits of value and gradient are wrong, log2(1 + ulps), beside arbitrary precision: float32,
 at most {points:,} points a loss over the floats of its domains, as
-[`lossc accuracy`](cli.md#accuracy) draws them. Written by `make accuracy` on {date.today()},
+[`lossc accuracy`](cli.md#accuracy) draws them. Measured by `make accuracy` on {days(found)},
 {platform.machine()}, {packages}.
 
 {summary(found)}
@@ -494,6 +496,14 @@ What TensorFlow's own float32 operations give, {points:,} points each, with the 
     return "\n".join(parts)
 
 
+def days(found: Sequence[Found]) -> str:
+    """When the losses were measured."""
+    by_day = Counter(f.day for f in found)
+    if len(by_day) == 1:
+        return next(iter(by_day))
+    return " and ".join(f"{day} ({count} losses)" for day, count in sorted(by_day.items()))
+
+
 def survey(
     wanted: Sequence[str], points: int, seconds: float, processes: int, rows: Path | None
 ) -> list[Found]:
@@ -511,8 +521,10 @@ def survey(
 
 
 def again(rows: Path) -> list[Found]:
-    """What was measured before."""
-    return [_found(json.loads(text)) for text in rows.read_text("utf-8").splitlines()]
+    """What was measured before, in order; of a loss measured twice, the last."""
+    said = [_found(json.loads(text)) for text in rows.read_text("utf-8").splitlines()]
+    last = {found.name: found for found in said}
+    return [last[name] for name in names() if name in last]
 
 
 def _found(said: Mapping[str, Any]) -> Found:
@@ -520,7 +532,7 @@ def _found(said: Mapping[str, Any]) -> Found:
         Row(**{**r, **{part: Figures(**r[part]) for part in ("figures", "firm", "cancelling")}})
         for r in said["rows"]
     ]
-    return Found(said["name"], tuple(rows), said["error"])
+    return Found(said["name"], tuple(rows), said["error"], said["day"])
 
 
 def main() -> None:
