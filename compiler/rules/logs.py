@@ -39,7 +39,7 @@ from ..ir import (
 from ..ir import reduce as reduction
 from ..passes.simplify import ZERO, minus, plus
 from .conditions import implied
-from .views import Terms, factors_of, product, terms_of, total
+from .views import Terms, factors_of, filtered_sum, product, terms_of, total
 
 UNITY = Fraction(1)
 # A logarithm is looked at in so many branches of its argument at most.
@@ -136,26 +136,16 @@ def _weighted(whole: Reduce, number: Fraction, less: Expr, facts: Inference) -> 
         return None
     scale, factors = factors_of(less)
     for factor in factors:
-        part = _renamed(factor[0], whole.indices) if factor[1] == 1 else None
-        if part is None or part[0] != whole.body or not implied(whole.filter, part[1], facts):
+        part = filtered_sum(factor[0], whole.indices) if factor[1] == 1 else None
+        if part is None or part[1] != whole.body or not implied(whole.filter, part[0], facts):
             continue
         share = product(-number * scale, [f for f in factors if f != factor])
         if not share.free & frozenset(whole.indices) and _is_less(share, facts):
-            weight = select(part[1], apply("log1p", (minus(share),)), ZERO)
+            weight = select(part[0], apply("log1p", (minus(share),)), ZERO)
             ranges: dict[Index, Range] = {b: b.range for b in whole.indices}
             body = plus(whole.body.args[0], weight)
             return reduction("logsumexp", ranges, body, whole.filter)
     return None
-
-
-def _renamed(term: Expr, indices: tuple[Bound, ...]) -> tuple[Expr, Expr] | None:
-    """Body and filter of a sum by other indices of the same ranges."""
-    if not (isinstance(term, Reduce) and term.op == "sum" and term.filter is not None):
-        return None
-    if [b.range for b in term.indices] != [b.range for b in indices]:
-        return None
-    names = {b: Position(own) for b, own in zip(term.indices, indices, strict=True)}
-    return substitute(term.body, names), substitute(term.filter, names)
 
 
 def _is_less(share: Expr, facts: Inference) -> bool:

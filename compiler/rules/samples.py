@@ -20,7 +20,6 @@ from ..analyses.bounds import Inference
 from ..fold import apply, select
 from ..ir import (
     Apply,
-    Bound,
     Const,
     Expr,
     Index,
@@ -35,7 +34,7 @@ from ..ir import reduce as reduction
 from ..passes.simplify import ZERO, minus, times
 from .conditions import implied
 from .softmax import Share, flat, indicated, shares_of
-from .views import factors_of, product, terms_of, total
+from .views import factors_of, filtered_sum, product, terms_of, total
 
 UNITY = Fraction(1)
 # Sums of more terms are left as they are.
@@ -176,26 +175,11 @@ def _labels(shares: _Shares, term: Expr) -> Iterator[tuple[Expr, Expr, Expr]]:
             yield (apply("eq", (Position(index), Position(shares.place))), Position(index), term)
     number, factors = factors_of(term)
     for base, power in factors:
-        found = _renamed(base, shares.over.indices) if power == 1 else None
+        found = filtered_sum(base, shares.over.indices) if power == 1 else None
         label = found and _label(found[0], shares.place)
         if found and label:
             outside = product(number, [f for f in factors if f[0] != base])
             yield found[0], label, times(outside, found[1])
-
-
-def _renamed(term: Expr, indices: tuple[Bound, ...]) -> tuple[Expr, Expr] | None:
-    """Filter and body of a sum by other indices of the same ranges."""
-    if not (isinstance(term, Reduce) and term.op == "sum"):
-        return None
-    if [b.range for b in term.indices] != [b.range for b in indices]:
-        return None
-    names = {b: Position(own) for b, own in zip(term.indices, indices, strict=True)}
-    body = substitute(term.body, names)
-    if term.filter is not None:
-        return substitute(term.filter, names), body
-    if isinstance(body, Select) and body.other == ZERO:
-        return body.condition, body.then
-    return None
 
 
 def _label(condition: Expr, place: Index) -> Expr | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from ..fold import apply
-from ..ir import Apply, Const, Expr, kept
+from ..ir import Apply, Bound, Const, Expr, Position, Reduce, Select, kept, substitute
 from ..passes.simplify import ONE, ZERO, minus, over, plus, times
 
 Terms = tuple[tuple[Fraction, Expr], ...]
@@ -147,3 +147,18 @@ def _leaves(term: Expr) -> int:
     if isinstance(term, Apply) and term.op == "neg":
         return 1 + _leaves(term.args[0])
     return 1
+
+
+def filtered_sum(term: Expr, indices: tuple[Bound, ...]) -> tuple[Expr, Expr] | None:
+    """Filter and body of a sum over some places only, by other indices of the same ranges."""
+    if not (isinstance(term, Reduce) and term.op == "sum"):
+        return None
+    if [b.range for b in term.indices] != [b.range for b in indices]:
+        return None
+    names = {b: Position(own) for b, own in zip(term.indices, indices, strict=True)}
+    body = substitute(term.body, names)
+    if term.filter is not None:
+        return substitute(term.filter, names), body
+    if isinstance(body, Select) and body.other == ZERO:
+        return body.condition, body.then
+    return None
