@@ -49,7 +49,8 @@ PLAIN = frozenset((
     "add", "sub", "mul", "div", "neg", "abs", "max", "min", "relu", "sum", "mean", "norm", "norm1",
 ))  # fmt: skip
 POWERS = frozenset(Const(Fraction(n)) for n in (2, 3, 4))
-CHOICES = frozenset(("max", "min", "sign"))
+# What is made of wide terms before they are rounded: a choice among them, or their length.
+KEPT = frozenset(("max", "min", "sign", "hypot"))
 COMPARISONS = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
 
 
@@ -189,12 +190,12 @@ class _Widener:
         return term in self.wide and term not in self.numbers
 
     def keep_parts(self, term: Expr) -> None:
-        """Make wide what only chooses among wide terms, and all that is compared with one.
+        """Make wide what is made of wide terms at once, and all that is compared with one.
 
         So is a wide term times a number, which may bring it back into range.
         """
-        chooses = isinstance(term, Apply | Reduce) and term.op in CHOICES
-        if chooses or self.is_multiple(term):
+        kept = isinstance(term, Apply | Reduce) and term.op in KEPT
+        if kept or self.is_multiple(term):
             self.roomy.add(term)
         elif isinstance(term, Apply) and term.op in COMPARISONS:
             self.widen(term)

@@ -91,19 +91,18 @@ class _Sums:
             found += self.expanded(number, powers, sums) or [(number, powers)]
         return found
 
-    def added(
-        self, parts: Sequence[Part], opened: frozenset[Expr]
-    ) -> dict[Monomial, Fraction] | None:
+    def added(self, parts: Sequence[Part], opened: frozenset[Expr]) -> list[Part] | None:
         """The sum multiplied out; None if it is too long or nothing in it cancels."""
-        kept: dict[Monomial, Fraction] = {}
+        kept: dict[Monomial, Part] = {}
         for number, powers in parts:
             found = self.expanded(number, powers, opened)
             if found is None or len(kept) + len(found) > LARGEST:
                 return None
             for n, monomial in found:
-                n, key = _folded(n, monomial)
-                kept[key] = kept.get(key, Fraction(0)) + n
-        monomials = {key: number for key, number in kept.items() if number}
+                n, rest = _folded(n, monomial)
+                before, first = kept.get(key := frozenset(rest.items()), (Fraction(0), rest))
+                kept[key] = before + n, first
+        monomials = [part for part in kept.values() if part[0]]
         return monomials if len(monomials) < len(kept) else None
 
     def factors(self, number: Fraction, term: Expr) -> Part:
@@ -178,13 +177,13 @@ def _roots_apart(factors: Iterable[tuple[Expr, Fraction]]) -> Iterator[tuple[Exp
                 yield base, power
 
 
-def _folded(number: Fraction, powers: Powers) -> tuple[Fraction, Monomial]:
+def _folded(number: Fraction, powers: Powers) -> Part:
     """A product with the whole powers of numbers multiplied out."""
     rest = dict(powers)
     for base, power in powers.items():
         if isinstance(base, Const) and isinstance(base.value, Fraction) and power.denominator == 1:
             number *= base.value ** int(rest.pop(base))
-    return number, frozenset(rest.items())
+    return number, rest
 
 
 def _is_small(power: Fraction) -> bool:
@@ -213,9 +212,8 @@ def _times(a: Powers, b: Powers, sign: int = 1) -> Powers:
     return found
 
 
-def _joined(monomials: Mapping[Monomial, Fraction], outside: Powers) -> Expr:
+def _joined(each: Sequence[Part], outside: Powers) -> Expr:
     """A sum of products times powers, what all have in common in front."""
-    each = [(number, dict(key)) for key, number in monomials.items()]
     if not each:
         return Const(Fraction(0))
     common = dict(each[0][1])

@@ -136,6 +136,14 @@ def test_a_factor_may_bring_back_what_is_too_small(jit: bool) -> None:
 
 
 @pytest.mark.parametrize("jit", [True, False])
+def test_a_length_of_sums_that_are_too_large_may_have_a_mean_that_is_not(jit: bool) -> None:
+    text = "loss f(u[i, k], v[j, k]) = mean[i, j](hypot(sum[k](u * v), 1))"
+    loss = lossc.compile(text, jit=jit)
+    u, v = np.float32([[6e19], [0]]), np.float32([[1e19], [0]])
+    assert float(loss(u, v)) == pytest.approx(1.5e38, rel=1e-6)
+
+
+@pytest.mark.parametrize("jit", [True, False])
 def test_the_largest_of_wide_terms_is_not_rounded(jit: bool) -> None:
     """The scaled scores of a sample are too large for single precision, the mean loss is not."""
     text = "loss f(z[b, c], w[c]) = mean[b](logsumexp[c](z * w + w) - z[c=0] * w[c=0])"
