@@ -24,7 +24,7 @@ from ..fold import apply, conjunction, disjunction, select
 from ..ir import Apply, Bound, Const, Expr, Index, Position, Range, Reduce, Select, substitute
 from ..ir import reduce as reduction
 from ..passes.simplify import ZERO, minus, plus, times
-from .views import Terms, factors_of, product, terms_of, total
+from .views import Factors, Terms, factors_of, product, terms_of, total
 
 Monomial = frozenset[tuple[Expr, Fraction]]
 Flat = Mapping[Monomial, Fraction]
@@ -186,7 +186,8 @@ def _less_sum(share: Share, weights: Terms, rest: Terms) -> Expr | None:
 
 
 def _left(share: Share, body: Expr) -> Expr:
-    parts = [_divided(n, dict(key), share.part) for key, n in (flat(body) or {}).items()]
+    products = (_products(body) or {}).values()
+    parts = [_divided(number, dict(factors), share.part) for number, factors in products]
     means = [p for p in parts if p is not None]
     if not means or len(means) < len(parts):
         return share.less_label(body)
@@ -315,8 +316,14 @@ def _less_share(term: tuple[Fraction, Expr], rest: Terms, facts: Inference) -> E
 
 
 def flat(term: Expr) -> Flat | None:
-    """A sum of products multiplied out: the numbers of the products; None if it is too long."""
-    found: dict[Monomial, Fraction] = {}
+    """The numbers of the products that a sum is when multiplied out; None if it is too long."""
+    found = _products(term)
+    return None if found is None else {key: number for key, (number, _) in found.items()}
+
+
+def _products(term: Expr) -> dict[Monomial, tuple[Fraction, Factors]] | None:
+    """A sum of products multiplied out, each with its factors in order; None if it is too long."""
+    found: dict[Monomial, tuple[Fraction, Factors]] = {}
     stack = [(UNITY, term)]
     while stack:
         scale, part = stack.pop()
@@ -326,11 +333,11 @@ def flat(term: Expr) -> Flat | None:
             if len(parts) > 1:
                 stack += parts
             else:
-                key = frozenset(factors)
-                found[key] = found.get(key, Fraction(0)) + scale * number * own
+                before, _ = found.get(key := frozenset(factors), (Fraction(0), factors))
+                found[key] = before + scale * number * own, factors
         if len(stack) + len(found) > LARGEST:
             return None
-    return {key: number for key, number in found.items() if number}
+    return {key: found[key] for key in found if found[key][0]}
 
 
 def whole_softmax(term: Expr, _: Inference) -> Expr:
