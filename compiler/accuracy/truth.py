@@ -190,7 +190,9 @@ class _Forms:
             return Ground.OPEN
         if not watch.cancelled:
             return Ground.FIRM
-        if not any(moved.by(MOVED, plain, self._moved(batch, places, digits, s)) for s in (1, -1)):
+        if not any(
+            moved.by(MOVED, plain, self._shifted(batch, places, digits, s)) for s in (1, -1)
+        ):
             return Ground.FIRM
         watch.clear(digits)
         is_open = self.is_value or self._is_sensitive(batch, places, plain, moved)
@@ -203,7 +205,7 @@ class _Forms:
         beside = (_beside(batch, self.stable, moved.digits, k) for k in range(BESIDE))
         return any(moved.by(LEFT * NEARER, plain, self._stable(b, places)) for b in beside)
 
-    def _moved(self, batch: Batch, places: list[Place], digits: int, sign: int) -> list[Value]:
+    def _shifted(self, batch: Batch, places: list[Place], digits: int, sign: int) -> list[Value]:
         """The rewritten form with what cancels moved up or down."""
         self.compilers[2].clear(digits, sign)
         return self._stable(batch, places)

@@ -1,9 +1,9 @@
-"""Whether a condition of a branch or a filter holds wherever another one does."""
+"""What the condition of a branch or a filter says: of other conditions, and of an index."""
 
 from __future__ import annotations
 
 from ..analyses.bounds import Inference
-from ..ir import Apply, Expr
+from ..ir import Apply, Expr, Index, Position
 
 COMPARED = {"ge": 1, "gt": 1, "le": -1, "lt": -1}
 
@@ -16,6 +16,15 @@ def implied(condition: Expr | None, by: Expr, facts: Inference) -> bool:
         return all(implied(c, by, facts) for c in condition.args)
     around = facts.under(by)
     return around.hold(condition) or _compared(condition, around)
+
+
+def place_of(condition: Expr | None, index: Index) -> Expr | None:
+    """What an index is where a comparison with it holds; None if that is no one place."""
+    if isinstance(condition, Apply) and condition.op == "eq":
+        for own, place in (condition.args, condition.args[::-1]):
+            if own == Position(index) and index not in place.free:
+                return place
+    return None
 
 
 def _compared(condition: Expr, facts: Inference) -> bool:

@@ -28,7 +28,6 @@ from ..ir import (
     Const,
     Expr,
     Index,
-    Position,
     Range,
     Reduce,
     Select,
@@ -38,7 +37,7 @@ from ..ir import (
 )
 from ..ir import reduce as reduction
 from ..passes.simplify import ZERO, minus, plus
-from .conditions import implied
+from .conditions import implied, place_of
 from .views import Terms, factors_of, filtered_sum, product, terms_of, total
 
 UNITY = Fraction(1)
@@ -68,21 +67,12 @@ def _opened(term: Expr) -> Expr:
     if not (isinstance(term, Reduce) and term.op == "sum" and len(term.indices) == 1):
         return term
     (index,) = term.indices
-    place = _place(term.filter, index)
-    if place is None or isinstance(term.body, Access):
+    place = place_of(term.filter, index)
+    if place is None or place.kind != INT or isinstance(term.body, Access):
         return term
     inside = [apply("ge", (place, dim_term(start))) for start in index.range.starts]
     inside += [apply("lt", (place, dim_term(stop))) for stop in index.range.stops]
     return select(conjunction(inside), _at(term.body, index, place), ZERO)
-
-
-def _place(filter: Expr | None, index: Bound) -> Expr | None:
-    """The only place of an index at which a filter holds."""
-    if isinstance(filter, Apply) and filter.op == "eq":
-        for own, place in (filter.args, filter.args[::-1]):
-            if own == Position(index) and index not in place.free and place.kind == INT:
-                return place
-    return None
 
 
 def _at(body: Expr, index: Bound, place: Expr) -> Expr:

@@ -32,7 +32,7 @@ from ..ir import (
 )
 from ..ir import reduce as reduction
 from ..passes.simplify import ZERO, minus, times
-from .conditions import implied
+from .conditions import implied, place_of
 from .softmax import Share, flat, indicated, shares_of
 from .views import factors_of, filtered_sum, product, terms_of, total
 
@@ -188,8 +188,4 @@ def _label(condition: Expr, place: Index) -> Expr | None:
         return None
     if condition.op == "and":
         return next((x for c in condition.args if (x := _label(c, place)) is not None), None)
-    if condition.op == "eq":
-        for own, label in (condition.args, condition.args[::-1]):
-            if own == Position(place) and place not in label.free:
-                return label
-    return None
+    return place_of(condition, place)

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from mpmath import mp
 
 import lossc
-from lossc.compiler.interpret import interpret
 from lossc.compiler.ir import Program
 from lossc.compiler.passes.differentiate import differentiate, total
-from lossc.compiler.passes.stabilise import LOG_SHARES, stabilised
+from lossc.compiler.passes.stabilise import LOG_SHARES
+from tests.rewrites import rewritten, same, values
 
-DIGITS = 60
 L = "log_softmax[i](x)"
 SUMS = (
     f"sum[i if i < y]({L}) - sum[i if i >= y]({L})",
@@ -36,19 +34,11 @@ POINTS: tuple[Mapping[str, object], ...] = tuple(
 
 
 def program_of(text: str) -> tuple[Program, Program, list[str]]:
-    """A formula as written and as rewritten, and the rules that did it."""
-    checked = lossc.compile(f"def f(x[i], y[], a[]) = {text}")._checked
-    stable, fired = stabilised(checked.program, checked.domains)
-    return checked.program, stable, [f.rule for f in fired]
+    return rewritten(f"def f(x[i], y[], a[]) = {text}")
 
 
 def agree(a: Program, b: Program) -> bool:
-    """Whether two programs have one value at all points."""
-    names = {t.name for t in a.inputs}
-    given = [{n: v for n, v in p.items() if n in names} for p in POINTS]
-    with mp.workdps(DIGITS):
-        pairs = [(interpret(a, g, DIGITS), interpret(b, g, DIGITS)) for g in given]
-        return all(abs(x - y) <= mp.mpf(10) ** -40 * max(1, abs(x)) for x, y in pairs)
+    return same(a, b, POINTS)
 
 
 @pytest.mark.parametrize("text", SUMS)
@@ -71,5 +61,5 @@ def test_the_slope_in_a_coordinate_between_two_places_keeps_its_digits() -> None
     got = np.asarray(loss.value_and_grad(y, z, wrt="y")[1]["y"])
     derived = differentiate(total(loss._checked.program), "y")
     given = {"y": tuple(map(float, y)), "z": tuple(map(tuple, z.tolist()))}
-    true = interpret(derived, given, DIGITS)
+    true = values(derived, given)
     assert got == pytest.approx([float(v) for v in true], rel=1e-6, abs=0)

@@ -13,8 +13,8 @@ from lossc.compiler.interpret import interpret
 from lossc.compiler.ir import Program
 from lossc.compiler.passes.differentiate import differentiate, total
 from lossc.compiler.passes.stabilise import PLACES, SHARES, WEIGHTS, stabilised
+from tests.rewrites import DIGITS, rewritten, same, values
 
-DIGITS = 60
 HEAD = "def f(k[], x[i], t[i], e[i], a[]) = "
 WHERE = "\nwhere\n    k in -1..size(i)\n    e in {0, 1}\n    a in (-inf, 1)"
 AT = "sum[i if i == k](sigmoid(x))"
@@ -53,26 +53,12 @@ POINTS: tuple[Mapping[str, object], ...] = tuple(
 
 
 def program_of(text: str) -> tuple[Program, Program, list[str]]:
-    """A formula as written and as rewritten, and the rules that did it."""
-    checked = lossc.compile(HEAD + text + WHERE)._checked
-    stable, fired = stabilised(checked.program, checked.domains)
-    return checked.program, stable, [f.rule for f in fired]
-
-
-def values(program: Program, point: Mapping[str, object]) -> list[mp.mpf]:
-    names = {t.name for t in program.inputs}
-    found = interpret(program, {n: v for n, v in point.items() if n in names}, DIGITS)
-    return [*found] if isinstance(found, tuple) else [found]
+    return rewritten(HEAD + text + WHERE)
 
 
 def agree(a: Program, b: Program) -> bool:
     """Whether two programs have one value wherever that of the first is a number."""
-    with mp.workdps(DIGITS):
-        return all(
-            not mp.isfinite(x) or abs(x - y) <= mp.mpf(10) ** -25 * max(1, abs(x))
-            for point in POINTS
-            for x, y in zip(values(a, point), values(b, point), strict=True)
-        )
+    return same(a, b, POINTS, digits=25, partial=True)
 
 
 @pytest.mark.parametrize(("text", "rule"), LOGS.items())

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from mpmath import mp
 
 import lossc
-from lossc.compiler.interpret import interpret
 from lossc.compiler.ir import Program
 from lossc.compiler.passes.differentiate import differentiate, total
 from lossc.compiler.passes.stabilise import LABEL, LABELS, stabilised
+from tests.rewrites import same, values
 
-DIGITS = 60
 P = "softmax[k](z)"
 # Of what all samples share: a loss, and in what its derivative is a sum over them.
 LOSSES = {
@@ -56,23 +54,7 @@ def head(text: str) -> str:
 
 
 def agree(a: Program, b: Program) -> bool:
-    """Whether two programs have one value at all points."""
-    with mp.workdps(DIGITS):
-        pairs = [(of(a, p), of(b, p)) for p in POINTS]
-        return all(
-            abs(x - y) <= mp.mpf(10) ** -40 * max(1, abs(x))
-            for xs, ys in pairs
-            for x, y in zip(xs, ys, strict=True)
-        )
-
-
-def of(program: Program, point: Mapping[str, object]) -> list[mp.mpf]:
-    return numbers(interpret(program, {t.name: point[t.name] for t in program.inputs}, DIGITS))
-
-
-def numbers(found: object) -> list[mp.mpf]:
-    """All numbers of a result."""
-    return [n for part in found for n in numbers(part)] if isinstance(found, tuple) else [found]
+    return same(a, b, POINTS)
 
 
 @pytest.mark.parametrize(("text", "name"), LOSSES.items())
@@ -124,7 +106,7 @@ def test_the_slope_keeps_its_digits_where_all_samples_are_right() -> None:
     got = np.asarray(loss.value_and_grad(y, z, n, wrt="n")[1]["n"])
     derived = differentiate(total(loss._checked.program), "n")
     given = {"y": tuple(map(int, y)), "z": tuple(map(tuple, z.tolist())), "n": tuple(n.tolist())}
-    true = [float(v) for v in of(derived, given)]
+    true = [float(v) for v in values(derived, given)]
     assert got == pytest.approx(true, rel=1e-6)
 
 
@@ -134,5 +116,5 @@ def test_the_gradient_keeps_its_digits_where_all_samples_are_right() -> None:
     y, z = np.int32([0, 1]), np.float32([[9, 0, 1], [3, 9.5, 4]])
     got = np.asarray(loss.value_and_grad(y, z, wrt="z")[1]["z"])
     derived = differentiate(total(loss._checked.program), "z")
-    true = of(derived, {"y": tuple(map(int, y)), "z": tuple(map(tuple, z.tolist()))})
+    true = values(derived, {"y": tuple(map(int, y)), "z": tuple(map(tuple, z.tolist()))})
     assert got.ravel() == pytest.approx([float(v) for v in true], rel=2e-6)

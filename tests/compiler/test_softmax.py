@@ -10,19 +10,12 @@ from mpmath import mp
 
 import lossc
 from lossc.compiler.emit.schedule import schedule
-from lossc.compiler.interpret import interpret
 from lossc.compiler.ir import Program
 from lossc.compiler.passes import stabilise as passes
 from lossc.compiler.passes.differentiate import differentiate, total
-from lossc.compiler.passes.stabilise import (
-    COMPLEMENT,
-    ENTROPY,
-    EXPONENTIAL,
-    SHARES,
-    stabilised,
-)
+from lossc.compiler.passes.stabilise import COMPLEMENT, ENTROPY, EXPONENTIAL, SHARES
+from tests.rewrites import DIGITS, rewritten, same, values
 
-DIGITS = 60
 LABELS = "def f(z[i], y[i], a[]) = "
 # Sums, the rewrite that is for each, and inputs for them.
 SUMS = {
@@ -66,27 +59,11 @@ POINTS: tuple[Mapping[str, object], ...] = (
 
 
 def program_of(text: str) -> tuple[Program, Program, list[str]]:
-    """A formula as written and as rewritten, and the rules that did it."""
-    head = text if text.startswith("def") else LABELS + text
-    checked = lossc.compile(head)._checked
-    stable, fired = stabilised(checked.program, checked.domains)
-    return checked.program, stable, [f.rule for f in fired]
-
-
-def values(program: Program, point: Mapping[str, object]) -> list[mp.mpf]:
-    names = {t.name for t in program.inputs}
-    found = interpret(program, {n: v for n, v in point.items() if n in names}, DIGITS)
-    return [*found] if isinstance(found, tuple) else [found]
+    return rewritten(text if text.startswith("def") else LABELS + text)
 
 
 def agree(a: Program, b: Program) -> bool:
-    """Whether two programs have one value at all points."""
-    with mp.workdps(DIGITS):
-        return all(
-            abs(x - y) <= mp.mpf(10) ** -40 * max(1, abs(x))
-            for point in POINTS
-            for x, y in zip(values(a, point), values(b, point), strict=True)
-        )
+    return same(a, b, POINTS)
 
 
 @pytest.mark.parametrize(("text", "rule"), SUMS.items())
