@@ -34,6 +34,7 @@ SAMPLE = (
     "expectile",  # quantiles
     "tversky",  # segmentation
     "zlpr_multilabel",  # sets of labels
+    "spectral_angle",  # angles
 )
 # Losses above the bars: why, and what their mean error stays below.
 EXCEPTED = {

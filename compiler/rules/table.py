@@ -148,4 +148,12 @@ RULES: tuple[Rule, ...] = (
     Rule("norm with a constant", "sqrt(sum[i](x^2) + c)", "hypot(norm[i](x), sqrt(c))",
          ("c >= 0",), ("constant(c)",)),
     Rule("norm with a square", "sqrt(sum[i](x^2) + y^2)", "hypot(norm[i](x), y)"),
+    Rule("angle of two vectors", "acos(sum[i](x * y) / (norm[i](x) * norm[i](y)))",
+         "2 * atan2(norm[i](x / norm[i](x) - y / norm[i](y)),"
+         " norm[i](x / norm[i](x) + y / norm[i](y)))"),
+    Rule("angle of two lines", "acos(abs(sum[i](x * y)) / (norm[i](x) * norm[i](y)))",
+         "2 * atan2(min(norm[i](x / norm[i](x) - y / norm[i](y)),"
+         " norm[i](x / norm[i](x) + y / norm[i](y))),"
+         " max(norm[i](x / norm[i](x) - y / norm[i](y)),"
+         " norm[i](x / norm[i](x) + y / norm[i](y))))"),
 )  # fmt: skip
