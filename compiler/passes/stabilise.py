@@ -19,7 +19,7 @@ from ..rules.build import build, holds
 from ..rules.cancel import without_cancelling
 from ..rules.logs import places_apart, weights_inside
 from ..rules.match import common_factors, find
-from ..rules.orders import order_of_parts
+from ..rules.orders import COMPARISONS, numbers_apart, order_of_parts
 from ..rules.own import own_parts_apart, without_deviations
 from ..rules.patterns import Call, Over, Power, Product, Ready, Sum, ready
 from ..rules.samples import label_beside_share, labels_beside_shares
@@ -38,6 +38,8 @@ from ..rules.views import gathered
 SPLIT = frozenset(("log", "log1p", "exp", "expm1", "pow", "sqrt", "sub", "add"))
 SUMS = frozenset(("add", "sub"))
 ORDERS = frozenset(("argmax", "argmin"))
+# Terms that are no real numbers, but are rewritten too.
+LOGICAL = ORDERS | COMPARISONS
 LIKE_TERMS = "like terms"
 SHARES = "softmax less its part"
 OWN = "sums less their own parts"
@@ -51,6 +53,7 @@ PLACES = "logarithm of sums over one place"
 WEIGHTS = "logarithm of a sum less a share of its part"
 DEVIATIONS = "sum of deviations from a mean"
 ORDER = "order of what is compared"
+NUMBER = "number beside what is compared"
 Rewrite = Callable[[Expr, Inference], Expr]
 # Rewrites that are no patterns, by the heads of the terms that they are for.
 BY_HEAD: Mapping[str, tuple[tuple[str, Rewrite], ...]] = {
@@ -79,6 +82,7 @@ BY_HEAD: Mapping[str, tuple[tuple[str, Rewrite], ...]] = {
     **dict.fromkeys(("mul", "div"), ((COMPLEMENT, complements_apart),)),
     "logsumexp": (("common term of logsumexp", common_term_out),),
     **dict.fromkeys(ORDERS, ((ORDER, order_of_parts),)),
+    **dict.fromkeys(COMPARISONS, ((NUMBER, numbers_apart),)),
 }
 # No chain of rules is longer; a longer one would be a circle in the table.
 MOST = 40
@@ -150,7 +154,7 @@ class _Stabiliser:
 
     def whole(self, term: Expr, facts: Inference) -> Expr:
         """A term whose parts are stable, made stable itself."""
-        if self.depth > MOST or (term.kind != REAL and _head(term) not in ORDERS):
+        if self.depth > MOST or (term.kind != REAL and _head(term) not in LOGICAL):
             return term
         if isinstance(term, Apply) and term.op in SPLIT and self.splits(term):
             return self.split(term, facts)

@@ -2,15 +2,44 @@
 
 `argmax[i](exp(x[i] - c))` is `argmax[i](x[i])`: what grows with its argument, and what is the same
 at all places, changes no order. Shares of a softmax that differ by less than a last place are told
-apart so.
+apart so. `1 + x > y` is `x - y > -1`: the number is not lost beside a large x.
 """
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from ..analyses.bounds import Inference
-from ..ir import Apply, Expr, Index, Reduce
+from ..fold import apply
+from ..ir import REAL, Apply, Const, Expr, Index, Reduce
+from ..passes.simplify import ONE, minus, plus
+from .views import terms_of, total
 
 INCREASING = frozenset(("exp", "expm1", "log", "log1p", "sqrt", "sigmoid", "softplus", "tanh"))
+COMPARISONS = frozenset(("lt", "le", "gt", "ge"))
+
+
+def numbers_apart(term: Expr, _: Inference) -> Expr:
+    """A comparison of a sum that has a number with another term, by their difference; or the term.
+
+    Two terms that are each but a number are left as they are.
+    """
+    if not (isinstance(term, Apply) and term.op in COMPARISONS):
+        return term
+    if all(a.kind != REAL for a in term.args):
+        return term
+    (left, number), (right, other) = map(_without_number, term.args)
+    if number == other or left is None or right is None:
+        return term
+    return apply(term.op, (plus(left, minus(right)), Const(other - number)))
+
+
+def _without_number(term: Expr) -> tuple[Expr | None, Fraction]:
+    """A sum less its number, None if nothing is left, and the number."""
+    terms = terms_of(term)
+    rest = tuple(t for t in terms if t[1] != ONE)
+    number = sum((n for n, t in terms if t == ONE), Fraction(0))
+    return (total(rest) if number else term) if rest else None, number
 
 
 def order_of_parts(term: Expr, facts: Inference) -> Expr:

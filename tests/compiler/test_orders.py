@@ -7,9 +7,10 @@ import pytest
 
 import lossc
 from lossc.compiler.ir import Access, Reduce, postorder
-from lossc.compiler.passes.stabilise import ORDER, stabilised
+from lossc.compiler.passes.stabilise import NUMBER, ORDER, stabilised
 from lossc.compiler.rules.orders import INCREASING
 from lossc.dsl.primitives import PRIMITIVES
+from tests.rewrites import rewritten, same
 
 WHERE = "\nwhere\n    x in (0, 1)\n    w > 0"
 
@@ -60,3 +61,22 @@ def test_shares_that_are_equal_when_rounded_are_told_apart(jit: bool) -> None:
     text = "loss f(x[i, k], w[i]) = mean[i](w * argmax[k](softmax[k](x)))"
     x = np.float32([[0, 1e-30, 2e-30], [3e38, -3e38, 3.2e38]])
     assert float(lossc.compile(text, jit=jit)(x, np.float32([1, 1]))) == 2
+
+
+@pytest.mark.parametrize("op", ["<", "<=", ">", ">="])
+@pytest.mark.parametrize("sides", [
+    "1 + x {} y", "x {} y - 2", "x + 1 {} 3 + y", "2 - x {} y", "x * y - 1 {} y + 1 - x",
+])  # fmt: skip
+def test_a_number_is_kept_apart_from_what_is_compared(sides: str, op: str) -> None:
+    before, after, fired = rewritten(f"def f(x[i], y[i]) = if {sides.format(op)} then x else y")
+    assert fired == [NUMBER]
+    grid = [[x, y] for x in (-2, -1, 0, 1, 2, 3) for y in (-2, -1, 0, 1, 2, 3)]
+    assert same(before, after, [dict(zip("xy", map(list, zip(*grid, strict=True)), strict=True))])
+
+
+@pytest.mark.parametrize("condition", [
+    "x > y", "1 + x > 2", "1 > x + y", "1 + x > 1 + y", "i + 1 > size(i) - 2",
+])  # fmt: skip
+def test_where_nothing_is_lost_a_comparison_stays(condition: str) -> None:
+    _, _, fired = rewritten(f"def f(x[i], y[i]) = if {condition} then x else y")
+    assert NUMBER not in fired
