@@ -112,6 +112,12 @@ def _extreme(
     return tf.where(held, bound, value)
 
 
+@custom_gradient
+def unsigned(x: Tensor) -> Any:
+    """`x`, with -0 as 0: a zero of the language has no sign."""
+    return tf.where(tf.equal(x, 0), tf.zeros([], x.dtype), x), lambda g: g
+
+
 def sqrt(x: Tensor) -> Tensor:
     """The square root; its slope at 0 is 0."""
     zero = tf.equal(x, 0)

@@ -283,6 +283,8 @@ class _Run:
             return tf.cast(aligned[0], tf.int64)
         if convert == self.integer and term.op in ops.INTEGER:
             return ops.INTEGER[term.op](*aligned)
+        if term.op == "div" and _is_signed(term.args[1]):
+            aligned[1] = ops.unsigned(aligned[1])
         fixed = [self.plan.steps[a].fixed for a in step.args]
         exponent = args[1][0] if term.op == "pow" else None
         if isinstance(exponent, Const) and isinstance(exponent.value, Fraction):
@@ -570,6 +572,12 @@ def _tensor(value: object) -> Tensor:
 
 def _is_none(value: Value) -> bool:
     return isinstance(value, Const) and value.kind == NONE
+
+
+def _is_signed(term: Expr) -> bool:
+    """Whether a zero may come out of a term as -0, the quotient by which has the other sign."""
+    is_product = isinstance(term, Apply | Reduce) and term.op in ("mul", "div", "neg", "prod")
+    return is_product and term.kind == REAL
 
 
 def _all_integers(values: Sequence[Value]) -> bool:

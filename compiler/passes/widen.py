@@ -51,6 +51,7 @@ PLAIN = frozenset((
 POWERS = frozenset(Const(Fraction(n)) for n in (2, 3, 4))
 # What is made of wide terms before they are rounded: a choice among them, or their length.
 KEPT = frozenset(("max", "min", "sign", "hypot"))
+PRODUCTS = frozenset(("mul", "div", "pow"))
 COMPARISONS = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
 
 
@@ -230,11 +231,22 @@ class _Widener:
         total = OWN.get(term.op, 1.0)
         for k, arg in enumerate(term.args):
             error = self.errors[arg]
+            if term.op in PRODUCTS and self.is_near_zero(arg):
+                return math.inf
             if error and term.op == "exp" and self.is_share(arg):
                 total += 1.0
             elif error and not (term.op == "xlogy" and is_complement(arg)):
                 total += error * growth(term, k, bounds)
         return total
+
+    def is_near_zero(self, term: Expr) -> bool:
+        """Whether a term is a logsumexp, whose largest place can cancel with the rest's logarithm.
+
+        In a sum its error is small beside the other terms; what multiplies it has no other.
+        """
+        if not (isinstance(term, Reduce) and term.op == "logsumexp"):
+            return False
+        return not self.scales.facts.of(term.body).nonnegative
 
     def is_share(self, term: Expr) -> bool:
         """Whether a term is log softmax of data, which is computed from its largest place."""

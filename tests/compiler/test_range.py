@@ -1,0 +1,63 @@
+"""Points at which a formula is right only in the form and the precision that it is emitted in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from mpmath import mp
+
+import lossc
+
+BITS = 2.0
+# What is asked for, the formula, and the inputs in the order of the formula's.
+POINTS = {
+    "a logsumexp near 0, squared": (
+        "loss f(z[i, k]) = mean[i](log(sum[k](exp(z)))^2)",
+        [[[-43.56184005737305, -3.4356110095977783, -0.03448552265763283]]],
+    ),
+    "a number beside large ones that are compared": (
+        "loss f(x[i], y[i]) = mean[i](if 1 + x > y then y else -y)", [[1e20], [1e20]],
+    ),
+    "a quotient by a product that is -0": (
+        "loss f(x[i], y[i], a[i]) = mean[i](a / (x * y))", [[-1.0], [0.0], [2.0]],
+    ),
+    "a quotient by a product over an axis that is -0": (
+        "loss f(x[i, k], a[i]) = mean[i](a / prod[k](x))", [[[-1.0, 0.0]], [2.0]],
+    ),
+    "a quotient by what is -0": (
+        "loss f(x[i], a[i]) = mean[i](a / -x)", [[0.0], [2.0]],
+    ),
+}  # fmt: skip
+
+
+def bits(got: float, true: mp.mpf) -> float:
+    """The bits that are wrong of a number in single precision; infinite if none is right."""
+    limit = float(np.finfo(np.float32).max)
+    if abs(true) > limit:
+        return 0.0 if got == math.copysign(math.inf, true) else math.inf
+    size = max(abs(true), mp.mpf(float(np.finfo(np.float32).tiny)))
+    gap = abs(mp.mpf(got) - true) if math.isfinite(got) else mp.inf
+    ulp = mp.ldexp(1, int(mp.floor(mp.log(size, 2))) - 23)
+    return float(mp.log(1 + gap / ulp, 2))
+
+
+def results(text: str, data: Sequence[object], jit: bool) -> list[tuple[float, mp.mpf]]:
+    """The elements of value and gradient, and what they truly are."""
+    loss = lossc.compile(text, jit=jit)
+    arrays = [np.asarray(x, np.float32) for x in data]
+    value, slopes = loss.value_and_grad(*arrays)
+    true = mp.mpf(loss.reference(*arrays))
+    pairs = [(float(value), true), (float(loss(*arrays)), true)]
+    for name, true in loss.reference_gradient(*arrays).items():
+        pairs += zip(map(float, np.ravel(slopes[name])), np.ravel(true), strict=True)
+    return pairs
+
+
+@pytest.mark.parametrize("jit", [True, False])
+@pytest.mark.parametrize("name", POINTS)
+def test_all_but_the_last_bits_are_right(name: str, jit: bool) -> None:
+    for got, true in results(*POINTS[name], jit):
+        assert mp.isnan(true) or bits(got, true) <= BITS, (got, true)
