@@ -39,6 +39,9 @@ LIMIT = 20.0
 # How much errors are taken to grow where two terms, or the many terms of a sum, can cancel. Where
 # they cancel by more, the data themselves leave the result uncertain.
 CANCELLED, MIXED = 2.5, 1.5
+# How much they can grow in one sum: it may be an eighth, and have last places of half that size.
+# Where it is added up again with others, or raised to a power, that is felt.
+MOST_CANCELLED = 16.0
 LARGEST_EXPONENT = 104.0
 ROUNDED = 0.5
 DIGITS = 24.0
@@ -230,7 +233,7 @@ class _Widener:
         bounds = [self.scales.facts.of(a) for a in term.args]
         total = OWN.get(term.op, 1.0)
         for k, arg in enumerate(term.args):
-            error = self.errors[arg]
+            error = self.at_most(arg) if term.op == "pow" else self.errors[arg]
             if term.op in PRODUCTS and self.is_near_zero(arg):
                 return math.inf
             if error and term.op == "exp" and self.is_share(arg):
@@ -258,16 +261,31 @@ class _Widener:
 
     def sum(self, term: Apply) -> float:
         """A sum of terms of one sign keeps their errors; another can cancel."""
+        if not self.can_cancel(term):
+            return 0.5 + max(self.errors[x] for x in term.args)
+        return 0.5 + CANCELLED * max(map(self.at_most, term.args))
+
+    def can_cancel(self, term: Apply) -> bool:
+        """Whether the terms of a sum or difference may be of unlike sign."""
         a, b = (self.scales.facts.of(x) for x in term.args)
         b = -b if term.op == "sub" else b
-        together = (a.nonnegative and b.nonnegative) or (a.nonpositive and b.nonpositive)
+        return not ((a.nonnegative and b.nonnegative) or (a.nonpositive and b.nonpositive))
+
+    def at_most(self, term: Expr) -> float:
+        """The error of a term if its parts cancel as far as they may."""
+        if not (isinstance(term, Apply) and term.op in ("add", "sub")) or self.is_wide(term):
+            return self.errors[term]
         worst = max(self.errors[x] for x in term.args)
-        return 0.5 + worst * (1 if together else CANCELLED)
+        if not (worst and self.can_cancel(term)):
+            return self.errors[term]
+        return 0.5 + MOST_CANCELLED * worst
 
     def reduction(self, term: Reduce) -> float:
         error = self.errors[term.body]
         match term.op:
-            case "sum" | "mean":
+            case "sum":
+                return 1 + self.at_most(term.body) * self.mixing(term.body)
+            case "mean":
                 return 1 + error * self.mixing(term.body)
             case "max" | "min":
                 return error

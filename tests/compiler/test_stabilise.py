@@ -195,6 +195,16 @@ def test_what_loses_digits_or_range_is_wide(text: str, op: str) -> None:
     assert op in wide_ops(text)
 
 
+def test_differences_that_cancel_are_wide_where_they_are_added_up_or_squared() -> None:
+    bounds = "\nwhere\n    y in (0, 1]\n    p in (0, 1]"
+    difference = "xlogy(y, y) - xlogy(y, p)"
+    assert wide_ops(f"mean({difference}){bounds}") == set()
+    assert "xlogy" in wide_ops(f"sum({difference}){bounds}")
+    assert "xlogy" in wide_ops(f"mean(({difference})^2){bounds}")
+    assert "xlogy" in wide_ops(f"mean({difference} + 1){bounds}")
+    assert wide_ops(f"sum(y - p){bounds}") == set()
+
+
 def test_squares_are_multiplied_one_factor_at_a_time() -> None:
     program = lossc.compile("mean(0.5 * w * (y - x)^2)")._checked.program
     arranged = arrange(program.value, Scales(Inference({})))
