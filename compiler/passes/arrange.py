@@ -7,6 +7,7 @@ And 0 times a number too large for any float is 0, as it is for real numbers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from ..analyses.scales import Scales
@@ -27,20 +28,23 @@ def arrange(root: Expr, scales: Scales) -> Expr:
         if isinstance(whole, Apply) and whole.kind == REAL and whole.op in ("mul", "div"):
             whole = _one_at_a_time(whole)
         if isinstance(term, Apply) and term.kind == REAL and term.op == "mul":
-            whole = _nothing_of_much(term, whole, scales)
+            whole = _nothing_of_much(term, whole, [done[p] for p in term.parts], scales)
         done[term] = whole
     return done[root]
 
 
-def _nothing_of_much(term: Apply, whole: Expr, scales: Scales) -> Expr:
-    """A product that is 0 where one factor is, however large the other one is."""
-    for part, other in (term.args, term.args[::-1]):
+def _nothing_of_much(term: Apply, whole: Expr, made: Sequence[Expr], scales: Scales) -> Expr:
+    """A product that is 0 where one factor is, however large the other one is.
+
+    The factors as they are `made` are asked, which are those that the product is of.
+    """
+    for k, (part, other) in enumerate((term.args, term.args[::-1])):
         if isinstance(other, Const) or scales.of(part).high <= ENDLESS:
             continue
         if 0 not in scales.facts.of(other):
             continue
-        known = apply("not", (apply("isnan", (part,)),))
-        none = apply("and", (_is_nothing(other), known))
+        known = apply("not", (apply("isnan", (made[k],)),))
+        none = apply("and", (_is_nothing(made[1 - k]), known))
         return Select(none, ZERO, whole)
     return whole
 

@@ -158,16 +158,20 @@ class _Stabiliser:
             return term
         if isinstance(term, Apply) and term.op in SPLIT and self.splits(term):
             return self.split(term, facts)
+        early = self.by_table(term, facts, early=True)
+        if early != term:
+            return early
         for name, rewrite in BY_HEAD.get(_head(term), ()):
             left = rewrite(term, facts)
             if left != term:
                 return self.again(name, term, left, facts)
         return self.by_table(term, facts)
 
-    def by_table(self, term: Expr, facts: Inference) -> Expr:
+    def by_table(self, term: Expr, facts: Inference, early: bool = False) -> Expr:
         """A term by the first rule of the table that applies, to it or to two terms of a sum."""
-        for part, around in (_alone(term), *common_factors(term, facts)):
-            for rule in _table().get(_head(part), ()):
+        apart = () if early else common_factors(term, facts)
+        for part, around in (_alone(term), *apart):
+            for rule in _table(early).get(_head(part), ()):
                 for hit in find(rule.pattern, part):
                     if all(holds(g, hit.match, facts) for g in rule.given):
                         after = around(hit.around(build(rule.result, hit.match)))
@@ -204,10 +208,10 @@ def _alone(term: Expr) -> tuple[Expr, Callable[[Expr], Expr]]:
 
 
 @cache
-def _table() -> Mapping[str, tuple[Ready, ...]]:
+def _table(early: bool) -> Mapping[str, tuple[Ready, ...]]:
     """The rules by the heads of the terms that they can match."""
     table: dict[str, list[Ready]] = {}
-    for rule in map(ready, RULES):
+    for rule in (ready(r) for r in RULES if r.early == early):
         for head in _heads(rule):
             table.setdefault(head, []).append(rule)
     return {head: tuple(rules) for head, rules in table.items()}

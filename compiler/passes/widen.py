@@ -144,7 +144,7 @@ class _Widener:
                     if self.is_mixed(term):
                         self.widen(term)
                     else:
-                        self.roomy.add(term)
+                        self.roomy.update((term, *filter(self.fades, term.parts)))
                 elif self.comes_into_range(term) and self.parts_with_room(term):
                     self.roomy.add(term)
                 elif _is_sign_of_difference(term):

@@ -224,12 +224,25 @@ def _sums(
         yield sofar, scale or UNITY, terms
         return
     (number, part), *others = patterns
+    left = _less_bound(part, number * (scale or UNITY), terms, sofar)
+    if left is not None:
+        yield from _sums(tuple(others), left, scale or UNITY, sofar)
     for k, (have, core) in enumerate(terms):
         rest = terms[:k] + terms[k + 1 :]
         ratio = have if number == 1 else have / number
         for factor, inner in _addend(part, ratio, core, scale):
             for found in matches(part, inner, sofar):
                 yield from _sums(tuple(others), rest, factor, found)
+
+
+def _less_bound(part: Pattern, number: Fraction, terms: Terms, sofar: Match) -> Terms | None:
+    """Terms less a multiple of what a letter stands for, if that is a sum of some of them."""
+    if not (isinstance(part, Var) and part.name in sofar.terms):
+        return None
+    wanted = terms_of(times(Const(number), sofar.terms[part.name]))
+    if len(wanted) < 2 or not set(wanted) <= set(terms):
+        return None
+    return tuple(t for t in terms if t not in wanted)
 
 
 def _addend(

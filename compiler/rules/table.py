@@ -14,6 +14,7 @@ from dataclasses import dataclass
 class Rule:
     """A rewrite: its name, what it looks for, what it puts there, and what must be known.
 
+    One that is `early` is tried before like terms are gathered, which would hide its pattern.
     Without `given` it would be wrong; without `when` it would be right, but no gain. A condition is
     a comparison, decided by interval inference, `constant(x)` (no tensor is in x),
     `fractional(x)` (x is not known to be a whole number), `whole(x)` (it is known to be one) or
@@ -25,6 +26,7 @@ class Rule:
     result: str
     given: tuple[str, ...] = ()
     when: tuple[str, ...] = ()
+    early: bool = False
 
 
 RULES: tuple[Rule, ...] = (
@@ -97,6 +99,8 @@ RULES: tuple[Rule, ...] = (
          "if x > 0 then (if y > 0 then (x - y) / (sqrt(x) + sqrt(y)) else sqrt(x)) else -sqrt(y)",
          ("x >= 0", "y >= 0")),
     Rule("difference of squares", "x^2 - y^2", "(x - y) * (x + y)"),
+    Rule("disagreement", "1 - x * y - (1 - x) * (1 - y)", "x * (1 - y) + (1 - x) * y",
+         early=True),
     Rule("one less a square", "1 - x^2", "(1 - x) * (1 + x)"),
     Rule("distance from a whole number", "c - abs(x - k)",
          "if x == k then c else if x < k then x - (k - c) else (k + c) - x",

@@ -30,6 +30,19 @@ POINTS = {
     "a quotient by what is -0": (
         "loss f(x[i], a[i]) = mean[i](a / -x)", [[0.0], [2.0]],
     ),
+    "a share below the smallest float beside a number that is not": (
+        "loss f(y, rate) = mean(rate * y - log(rate))\nwhere\n    y >= 0\n    rate > 0",
+        [[3.857044595786308e-38] * 8, [5.612337341504593e34] * 8],
+    ),
+    "a slope below the smallest float, times an infinite ratio": (
+        "loss f(a, x, y) = -mean(min(exp(x - y) * a, clip(exp(x - y), 0.8, 1.2) * a))",
+        [[-8.429709336008485e-38] * 8, [-1.5] * 8, [-97811555155968.0] * 8],
+    ),
+    "how far two shares disagree, both of them tiny": (
+        "loss f(y, p; s = 0) = -mean((1 - t * p - (1 - t) * (1 - p))^2 * xlogy(t, p))\n"
+        "where\n    y, p, s in [0, 1]\n    t = (1 - s) * y + s / 2",
+        [[1.9721522630525295e-31], [0.0]],
+    ),
 }  # fmt: skip
 
 
