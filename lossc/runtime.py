@@ -279,9 +279,11 @@ def _unpacked(
 
     def unpacked(named: Mapping[str, tf.Tensor]) -> tf.Tensor:
         flat = build(named)
-        shape = tf.shape(flat)
         at = [a.name for a in holder.axes].index(PACK)
         source = named[holder.name]
+        if source.shape.rank == len(holder.axes):
+            return flat
+        shape = tf.shape(flat)
         own = tf.shape(source)[at : source.shape.rank - (len(holder.axes) - at - 1)]
         k = places[0]
         result = tf.reshape(flat, tf.concat([shape[:k], own, shape[k + 1 :]], 0))

@@ -20,6 +20,7 @@ import lossc
 from lossc.cli import main
 from lossc.compiler import domains as dom
 from lossc.compiler.accuracy.batches import Batch, Batches
+from lossc.compiler.accuracy.errors import exact_error, usual_error
 from lossc.compiler.accuracy.floats import FORMATS, Format
 from lossc.compiler.accuracy.report import AccuracyReport
 from lossc.compiler.accuracy.run import Engine, Plan, measure
@@ -113,6 +114,26 @@ def between(low: float | None, high: float | None, **kinds: bool) -> dom.Between
 
     ends = [None if x is None else Const(Fraction(x)) for x in (low, high)]
     return dom.Between(*ends, **kinds)
+
+
+def test_errors_are_the_same_in_double_precision() -> None:
+    rng, usual = Random(3), 0
+    for _ in range(2000):
+        power = rng.choice((0, 0, -100, -126, -140, 126, 127)) + rng.randint(-2, 2)
+        true = [
+            mp.ldexp(rng.choice((1, rng.uniform(-1, 1))), power) * (1 + mp.ldexp(rng.random(), -60))
+            for _ in range(rng.randint(1, 4))
+        ]
+        off = rng.choice((0, 0, 1e-7, 1e-3, -1))
+        got = [float(FLOAT32.nearest(t * (1 + off))) for t in true]
+        got[0] = rng.choice((got[0], got[0], 0.0, math.inf, math.nan))
+        found, exact = usual_error(FLOAT32, got, true), exact_error(FLOAT32, got, true)
+        if found is not None:
+            usual += 1
+            assert found.bits == pytest.approx(exact.bits, abs=1e-7)
+            assert found.absolute == pytest.approx(exact.absolute, rel=1e-6, abs=1e-45)
+            assert found.finite == exact.finite
+    assert usual > 200
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -15,6 +14,7 @@ from ..check import Checked
 from ..gradcheck.point import Clock, OutOfTime
 from ..ir import REAL
 from .batches import Array, Batch, Batches
+from .errors import error_of
 from .floats import FLOAT32, FORMATS, Format
 from .ranges import Ranges
 from .report import MEAN_BAR, AccuracyReport, Range, Row, Tally
@@ -122,12 +122,13 @@ class _Measurement:
         if not of and format.digits < FLOAT32.digits:
             format = FLOAT32
         samples: list[Any] = [...] if batch.samples is None else [*range(batch.samples)]
+        results = np.asarray(got, dtype=np.float64)
         for k, sample in enumerate(samples):
             true, known = truth.values[sample], np.all(truth.known[sample])
             if not known or _has_nan(true):
                 tallies.unknown += not known
                 continue
-            error = _Error(format, np.asarray(got, dtype=object)[sample], true)
+            error = error_of(format, np.ravel(results[sample]).tolist(), np.ravel(true).tolist())
             ground = truth.ground(k) if error.bits > MEAN_BAR else Ground.FIRM
             for tally in tallies.of(ground):
                 at = "" if error.bits <= tally.worst else self.shown(batch, k)
@@ -174,28 +175,6 @@ class _Tallies:
     def row(self, format: str, engine: str, of: str) -> Row:
         counted, firm, open_ = (t.figures() for t in (self.counted, self.firm, self.open))
         return Row(format, engine, of, counted, firm, open_, self.unknown)
-
-
-class _Error:
-    """The error of a vector, in units of its largest component."""
-
-    def __init__(self, format: Format, got: Any, true: Any) -> None:
-        pairs = zip(np.ravel(got), np.ravel(true), strict=True)
-        triples = [(float(g), t, abs(t)) for g, t in pairs]
-        normal = [(g, size) for g, _, size in triples if size <= format.largest]
-        scale = max((size for _, size in normal), default=mp.mpf(0))
-        self.finite = all(math.isfinite(g) for g, _ in normal)
-        # Ordinary numbers are in units of one size, so the largest of their gaps has the most bits.
-        gaps, ordinary, bits = [mp.mpf(0)], [mp.mpf(0)], [0.0]
-        for g, t, size in triples:
-            if math.isfinite(g) and size < mp.inf:
-                gaps.append(abs(g - t))
-            if size > format.largest or not math.isfinite(g):
-                bits.append(format.error(mp.mpf(g), t, scale))
-            elif size >= format.tiny or abs(g) > format.tiny:
-                ordinary.append(gaps[-1])
-        self.bits = max(format.lost(max(ordinary), scale), *bits)
-        self.absolute = float(max(gaps))
 
 
 def _has_nan(values: Any) -> bool:

@@ -100,10 +100,11 @@ def fitting(
 ) -> Program | None:
     """A stable derivative of few enough axes, by tables if need be; None if that is too many."""
     derived = finish(numerics.arranged(numerics.stable(derive(program))))
-    if width(derived) > WIDEST:
-        stable = numerics.stable(derive(tabulated(program)))
-        derived = finish(numerics.arranged(tabulated(stable)))
-    return derived if width(derived) <= WIDEST else None
+    if width(derived) <= WIDEST:
+        return derived
+    stable = numerics.stable(derive(tabulated(program)))
+    tables = finish(numerics.arranged(tabulated(stable)))
+    return tables if width(tables) <= WIDEST else None
 
 
 def narrowed(program: Program) -> Program:
@@ -120,8 +121,9 @@ def as_input(program: Program, name: str, value: Tensor, tensors: Mapping[str, T
     """A derivative in the shape and dtype of the tensor that it is of."""
     target = tensors[name]
     value = tf.cast(value, target.dtype)
-    packed = any(a.name == PACK for a in _find(program, name).axes)
-    return tf.reshape(value, tf.shape(target)) if packed else value
+    axes = _find(program, name).axes
+    is_flat = target.shape.rank == len(axes) or all(a.name != PACK for a in axes)
+    return value if is_flat else tf.reshape(value, tf.shape(target))
 
 
 def _taped(program: Program, name: str) -> Build:

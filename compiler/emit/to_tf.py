@@ -109,6 +109,7 @@ class _Run:
         self.plan = plan
         self.values: list[Value] = []
         self.ranges: dict[Range, tuple[Length, Length]] = {}
+        self.reals: dict[object, Tensor] = {}
         every = (*program.inputs, *program.params)
         given = {t.name: _tensor(tensors[t.name]) for t in every if tensors[t.name] is not None}
         self.narrow = compute_dtype([given[t.name] for t in program.inputs])
@@ -145,7 +146,7 @@ class _Run:
             case Const():
                 return step.term
             case Size(axis=axis):
-                return tf.cast(self.size(axis), tf.int64)
+                return _int64(self.size(axis))
             case Position(index=index):
                 return self.positions(index)
             case Access():
@@ -214,18 +215,25 @@ class _Run:
 
     def positions(self, index: Index) -> Tensor:
         start, stop = self.bounds(span_of(index))
-        return tf.range(tf.cast(start, tf.int64), tf.cast(stop, tf.int64))
+        return tf.range(_int64(start), _int64(stop))
 
     # --- dtypes
 
     def real(self, x: Value) -> Tensor:
-        """A value as a number in the dtype of computation."""
-        if isinstance(x, Const):
-            if x.kind == NONE:
-                return tf.constant(math.nan, self.dtype)
-            number = Fraction(x.value) if isinstance(x.value, bool) else x.value
-            return ops.constant(number, self.dtype)  # type: ignore[arg-type]
-        return x if x.dtype == self.dtype else tf.cast(x, self.dtype)
+        """A value as a number in the dtype of computation, made once."""
+        if not isinstance(x, Const) and x.dtype == self.dtype:
+            return x
+        key = (x if isinstance(x, Const) else x.ref(), self.dtype)
+        if key not in self.reals:
+            self.reals[key] = self.constant(x) if isinstance(x, Const) else tf.cast(x, self.dtype)
+        return self.reals[key]
+
+    def constant(self, x: Const) -> Tensor:
+        """A constant in the dtype of computation."""
+        if x.kind == NONE:
+            return tf.constant(math.nan, self.dtype)
+        number = Fraction(x.value) if isinstance(x.value, bool) else x.value
+        return ops.constant(number, self.dtype)  # type: ignore[arg-type]
 
     def integer(self, x: Value) -> Tensor:
         """A value as an int64; a number that is none stands outside of every range."""
@@ -375,17 +383,21 @@ class _Run:
             return None
         present = [i for i in term.indices if i in axes or i in around]
         if mask is None:
-            return tf.maximum(self.number(present), 1)
+            return self.number(present, least=1)
         dims = [k for k, i in enumerate(around) if i in term.indices]
         kept = tf.reduce_sum(tf.cast(mask, tf.int64), dims)
         beside = [i for i in present if i not in around]
-        total = tf.cast(kept, self.dtype) * self.number(beside)
+        total = tf.cast(kept, self.dtype)
+        total = total * self.number(beside) if beside else total
         return align(tf.maximum(total, 1), [i for i in around if i not in term.indices], left)
 
-    def number(self, indices: Axes) -> Tensor:
-        """The number of places of some indices, in the dtype of computation."""
-        lengths = [self.length(i) for i in indices]
-        return tf.cast(math.prod(lengths), self.dtype)
+    def number(self, indices: Axes, least: int = 0) -> Tensor:
+        """The number of places of some indices, `least` at least, in the dtype of computation."""
+        number = math.prod(self.length(i) for i in indices)
+        if isinstance(number, int):
+            return tf.constant(max(number, least), self.dtype)
+        number = tf.cast(number, self.dtype)
+        return tf.maximum(number, least) if least else number
 
     def contract(self, step: Step, term: Reduce, product: Product) -> Tensor:
         """A sum of a product: its factors contracted, then the rest of the product."""
@@ -394,7 +406,7 @@ class _Run:
         value, axes = self.contracted(factors, term)
         absent = [i for i in term.indices if all(i not in a for _, a in factors)]
         if term.op == "mean":
-            value = value / tf.maximum(self.number([i for i in term.indices if i not in absent]), 1)
+            value = value / self.number([i for i in term.indices if i not in absent], least=1)
         elif absent:
             value = value * self.number(absent)
         for k, (x, around) in enumerate(rest):
@@ -533,7 +545,7 @@ class _Run:
             at = align(at, self.plan.steps[slot.step].axes, around)
             length = stop - start
             if padded:
-                at = tf.clip_by_value(at, 0, tf.cast(length - 1, tf.int64))
+                at = tf.clip_by_value(at, 0, _int64(length - 1))
             inside = inside & (at >= 0) & (at < length)
             places = places * length + at
             total = total * length
@@ -633,7 +645,7 @@ def _shape(lengths: Sequence[Length]) -> Any:
     """Lengths as a shape; constant where they are."""
     if all(isinstance(n, int) for n in lengths):
         return list(lengths)
-    return tf.stack([tf.cast(n, tf.int64) for n in lengths])
+    return tf.stack([_int64(n) for n in lengths])
 
 
 def _extreme(
@@ -649,7 +661,13 @@ def _extreme(
 
 
 def _int64(n: Length) -> Tensor:
-    return tf.cast(n, tf.int64)
+    return tf.constant(n, tf.int64) if isinstance(n, int) else tf.cast(n, tf.int64)
+
+
+def _int64s(numbers: Sequence[Length]) -> Tensor:
+    """Numbers as a vector, constant where they are."""
+    known = all(isinstance(n, int) for n in numbers)
+    return tf.constant(numbers, tf.int64) if known else tf.stack([_int64(n) for n in numbers])
 
 
 def _slice(x: Tensor, dim: int, start: Length, length: Length) -> Tensor:
@@ -657,16 +675,15 @@ def _slice(x: Tensor, dim: int, start: Length, length: Length) -> Tensor:
     if isinstance(start, int) and start == 0 and x.shape[dim] == length:
         return x
     rank = len(x.shape)
-    begin = [_int64(start if k == dim else 0) for k in range(rank)]
-    size = [_int64(length if k == dim else -1) for k in range(rank)]
-    return tf.slice(x, tf.stack(begin), tf.stack(size))
+    begin = [start if k == dim else 0 for k in range(rank)]
+    size = [length if k == dim else -1 for k in range(rank)]
+    return tf.slice(x, _int64s(begin), _int64s(size))
 
 
 def _pad(x: Tensor, dim: int, before: Length, after: Length) -> Tensor:
     """Zeros around one dim."""
-    around = [_int64(before), _int64(after)]
-    none = [_int64(0), _int64(0)]
-    return tf.pad(x, tf.stack([around if k == dim else none for k in range(len(x.shape))]))
+    ends = [_int64s([before, after] if k == dim else [0, 0]) for k in range(len(x.shape))]
+    return tf.pad(x, tf.stack(ends))
 
 
 def _merge_dims(x: Tensor, first: int, count: int, total: Length, rest: Any) -> Tensor:
