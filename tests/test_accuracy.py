@@ -362,6 +362,13 @@ def test_a_sum_that_cancels_though_the_inputs_do_not_is_told_apart_from_none() -
     assert ground(text, "", y=[1e6]) is Ground.FIRM
 
 
+def test_a_denominator_of_which_rounding_may_leave_nothing_is_listed_apart() -> None:
+    """Nothing over something is nothing, whatever it is; over nothing it is NaN."""
+    text = "mean(max(0, x) / (exp(y) - exp(yhat)))"
+    assert apart(text, "", x=[-1.0], y=[20.0], yhat=[20.0 + 1e-9])
+    assert not apart(text, "", x=[-1.0], y=[20.0], yhat=[20.0 + 1e-6])
+
+
 def test_a_hinge_that_rounding_may_turn_either_way_is_listed_apart() -> None:
     assert apart("mean(max(0, 1 + exp(y) - exp(yhat)))", "y", y=[80.0], yhat=[80.0])
 

@@ -25,19 +25,19 @@ class Watch(Compiler):
     `cancelled` tells of sums that cancel, of logarithms of computed numbers near 1 (a difference of
     two logarithms), and of angles of many turns; `tied` of comparisons that rounding to `digits`
     bits may turn round. Such results are moved by as much as rounding a term can move them, up or
-    down as the sign of `move` says, or not if it is 0. Inputs and their differences do not count,
-    for they lose nothing.
+    down as the sign of `move` says, or not if it is 0. With `lose`, a sum of which rounding can
+    leave nothing is 0. Inputs and their differences do not count, for they lose nothing.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.cancelled = self.tied = False
+        self.cancelled = self.tied = self.lose = False
         self.digits = self.move = 0
 
-    def clear(self, digits: int, move: int = 0) -> None:
+    def clear(self, digits: int, move: int = 0, lose: bool = False) -> None:
         """Forget what was noted."""
         self.cancelled = self.tied = False
-        self.digits, self.move = digits, move
+        self.digits, self.move, self.lose = digits, move, lose
 
     def _build(self, term: Expr) -> Code:
         code = super()._build(term)
@@ -80,7 +80,10 @@ class Watch(Compiler):
         if not mp.isfinite(largest) or largest <= LEFT * abs(as_number(total)):
             return total
         self.cancelled = True
-        return total + self.move * mp.ldexp(largest, -self.digits)
+        error = mp.ldexp(largest, -self.digits)
+        if self.lose and abs(as_number(total)) <= error:
+            return mp.mpf(0)
+        return total + self.move * error
 
     def _logarithm(self, result: Value, terms: list[Value]) -> Value:
         (x,) = terms

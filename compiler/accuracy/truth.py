@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import cache, cached_property
@@ -190,9 +190,7 @@ class _Forms:
             return Ground.OPEN
         if not watch.cancelled:
             return Ground.FIRM
-        if not any(
-            moved.by(MOVED, plain, self._shifted(batch, places, digits, s)) for s in (1, -1)
-        ):
+        if not any(moved.by(MOVED, plain, other) for other in self._shifted(batch, places, digits)):
             return Ground.FIRM
         watch.clear(digits)
         is_open = self.is_value or self._is_sensitive(batch, places, plain, moved)
@@ -205,10 +203,11 @@ class _Forms:
         beside = (_beside(batch, self.stable, moved.digits, k) for k in range(BESIDE))
         return any(moved.by(LEFT * NEARER, plain, self._stable(b, places)) for b in beside)
 
-    def _shifted(self, batch: Batch, places: list[Place], digits: int, sign: int) -> list[Value]:
-        """The rewritten form with what cancels moved up or down."""
-        self.compilers[2].clear(digits, sign)
-        return self._stable(batch, places)
+    def _shifted(self, batch: Batch, places: list[Place], digits: int) -> Iterator[list[Value]]:
+        """The rewritten form with what cancels moved up or down, or gone."""
+        for move, lose in ((1, False), (-1, False), (0, True)):
+            self.compilers[2].clear(digits, move, lose)
+            yield self._stable(batch, places)
 
     def _stable(self, batch: Batch, places: list[Place]) -> list[Value]:
         """The rewritten form at some places."""
