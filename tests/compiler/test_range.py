@@ -43,6 +43,13 @@ POINTS = {
         "where\n    y, p, s in [0, 1]\n    t = (1 - s) * y + s / 2",
         [[1.9721522630525295e-31], [0.0]],
     ),
+    "powers of exponentials that no float holds, beside shares that are 0": (
+        "loss f(s[j], t[i]) = mean[j](mean[i](exp(s - t))^2.5)",
+        [[22631.33789], [-31974.783203125, 3.5457996552520335e18]],
+    ),
+    "a power of a mean of no exponentials": (
+        "loss f(s[j], t[i]) = mean[j](mean[i if t > 0](exp(s - t))^2.5)", [[1.0], [-1.0]],
+    ),
 }  # fmt: skip
 
 
