@@ -49,7 +49,7 @@ class Effort:
 
 
 QUICK = Effort()
-BRIEF = Effort(claim=0.4, hazards=0.3, gradient=0.2, accuracy=0.6, brief=True)
+BRIEF = Effort(claim=0.25, hazards=0.3, gradient=0.12, accuracy=0.6, brief=True)
 FULL = Effort(
     hazards=10.0, gradient=12.0, accuracy=60.0, points=1000,
     formats=("float32", "float16", "bfloat16", "float64"), engines=("xla", "eager"), ranges=True,

@@ -19,7 +19,7 @@ from ..arithmetic import Value
 from ..check import Checked
 from ..elaborate.declare import Default, Input, Param
 from ..gradcheck.sampling import exact_array
-from ..interpret import Machine
+from ..interpret import Compiler, Machine
 from ..ir import BOOL, Access, Axis, Const, Expr, Tensor
 from ..separate import leading, separate
 from .enclose import enclose
@@ -55,6 +55,7 @@ class Frame:
     check: Callable[[], None] = lambda: None
     writer: Writer = field(init=False)
     done: dict[Any, Expr] = field(default_factory=dict)
+    compiler: Compiler = field(default_factory=Compiler)
 
     def __post_init__(self) -> None:
         self.writer = Writer(self.sizes, self.check)
@@ -301,7 +302,7 @@ class Frame:
 
     def machine(self, values: Mapping[str, Value]) -> Machine:
         """The interpreter at the values of scalars."""
-        return Machine(self.sizes, self.arrays(values))
+        return Machine(self.sizes, self.arrays(values), compiler=self.compiler)
 
 
 def _is_one_hot(row: list[Value]) -> bool:

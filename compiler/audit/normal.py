@@ -7,20 +7,20 @@ in normal form again. Two terms with one normal form are equal wherever both hav
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import product
 from math import gcd, lcm
 
-from ..ir import Access, Apply, Expr, Select, with_parts
+from ..ir import Access, Apply, Expr, Select, postorder, with_parts
 from .tidy import HALF, ONE, ZERO, build, number, tidied, unsigned, value_of
 
 Monomial = tuple[tuple[Expr, Fraction], ...]  # atoms with exponents, in the order of their digests
 Polynomial = Mapping[Monomial, Fraction]
 LARGEST = 64  # monomials of a product
 MOST_TERMS = 250  # terms that one normal form may take
-KEPT = 1 << 12  # normal forms, of the terms that were asked for last
+KEPT = 1 << 15  # normal forms, of the terms that were asked for last
 
 UNIT: Monomial = ()
 NOTHING: Polynomial = {}
@@ -39,20 +39,15 @@ class Ratio:
     bottom: Polynomial
 
 
-@dataclass
+@dataclass(frozen=True)
 class Normaliser:
-    """Brings terms to normal form; equal parts once. `positive` names variables above 0."""
+    """Brings terms to normal form. `positive` names variables above 0."""
 
     positive: frozenset[str] = frozenset()
-    known: dict[Expr, Ratio] = field(default_factory=dict)
 
     def ratio(self, term: Expr) -> Ratio:
         """The normal form of a term. Raises TooLarge."""
-        if term not in self.known:
-            if len(self.known) > MOST_TERMS:
-                raise TooLarge
-            self.known[term] = self.found(term)
-        return self.known[term]
+        return _ratio(term, self.positive)
 
     def found(self, term: Expr) -> Ratio:
         value = value_of(term)
@@ -463,8 +458,16 @@ def _shown(atom: Expr) -> Expr:
 
 
 @lru_cache(maxsize=KEPT)
+def _ratio(term: Expr, positive: frozenset[str]) -> Ratio:
+    """The normal form of a term, and of its parts for those that share them."""
+    return Normaliser(positive).found(term)
+
+
+@lru_cache(maxsize=KEPT)
 def quotient_of(term: Expr, positive: frozenset[str] = frozenset()) -> Ratio | None:
     """The normal form of a term; None where it would be too large."""
+    if len(postorder(term)) > MOST_TERMS:
+        return None
     try:
         return Normaliser(positive).ratio(term)
     except TooLarge:
