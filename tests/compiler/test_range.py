@@ -50,6 +50,11 @@ POINTS = {
     "a power of a mean of no exponentials": (
         "loss f(s[j], t[i]) = mean[j](mean[i if t > 0](exp(s - t))^2.5)", [[1.0], [-1.0]],
     ),
+    "a quotient both parts of which are beyond double precision": (
+        "loss f(x[i, r], F[s, r], y[i, s]) =\n    mean[i](sum[s, r](y * F * x)^2 / "
+        "(sum[r](F[s=0] * x)^2 + sum[s](F[r=0] * y)^2))",
+        [[[3e38, 2e38]], [[1e38, -2e38], [3e38, 1e38]], [[1e30, 1e30]]],
+    ),
 }  # fmt: skip
 
 
