@@ -13,7 +13,19 @@ from functools import cache
 
 from ..analyses.bounds import Domains, Inference
 from ..fold import select
-from ..ir import REAL, Access, Apply, Const, Expr, Program, Reduce, Select, levelled, with_parts
+from ..ir import (
+    REAL,
+    Access,
+    Apply,
+    Const,
+    Expr,
+    Program,
+    Reduce,
+    Select,
+    kept,
+    levelled,
+    with_parts,
+)
 from ..rules.alike import log_shares_apart
 from ..rules.build import build, holds
 from ..rules.cancel import without_cancelling
@@ -172,6 +184,8 @@ class _Stabiliser:
         apart = () if early else common_factors(term, facts)
         for part, around in (_alone(term), *apart):
             for rule in _table(early).get(_head(part), ()):
+                if not rule.needs <= heads_in(part):
+                    continue
                 for hit in find(rule.pattern, part):
                     if all(holds(g, hit.match, facts) for g in rule.given):
                         after = around(hit.around(build(rule.result, hit.match)))
@@ -234,6 +248,12 @@ def _is_constant(term: Expr) -> bool:
     """Whether a term is a number, or a param that stands alone."""
     is_param = isinstance(term, Access) and term.tensor.is_param and not term.slots
     return is_param or isinstance(term, Const)
+
+
+@kept
+def heads_in(term: Expr) -> frozenset[str]:
+    """The primitives and reductions of a term."""
+    return frozenset((_head(term),)).union(*(heads_in(p) for p in term.parts))
 
 
 def _head(term: Expr) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -68,23 +69,49 @@ class Power:
 
 Pattern = Var | Number | Call | Over | Sum | Product | Power
 UNITY = Fraction(1)
+VIEWED = frozenset(("sqrt",))  # functions of patterns that fit a term without them, as a power
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A rule with its texts parsed."""
+    """A rule with its texts parsed; `needs` are functions that a term it fits has somewhere."""
 
     rule: Rule
     pattern: Pattern
     result: ast.Expr
     given: tuple[ast.Expr, ...]
+    needs: frozenset[str]
 
 
 @cache
 def ready(rule: Rule) -> Ready:
     """A rule with its texts parsed."""
     given = tuple(_parse(g) for g in (*rule.given, *rule.when))
-    return Ready(rule, pattern(_parse(rule.pattern)), _parse(rule.result), given)
+    wanted = pattern(_parse(rule.pattern))
+    return Ready(rule, wanted, _parse(rule.result), given, frozenset(_named(wanted)) - VIEWED)
+
+
+def _named(part: Pattern) -> Iterator[str]:
+    """The functions and reductions of a pattern."""
+    if isinstance(part, Call | Over):
+        yield part.op
+    for inner in _inside(part):
+        yield from _named(inner)
+
+
+def _inside(part: Pattern) -> Iterable[Pattern]:
+    match part:
+        case Call(args=args):
+            return args
+        case Over(body=body):
+            return (body,)
+        case Sum(terms=terms):
+            return (p for _, p in terms)
+        case Product(factors=factors):
+            return (p for p, _ in factors)
+        case Power(base=base, exponent=exponent):
+            return (base, exponent)
+    return ()
 
 
 def _parse(text: str) -> ast.Expr:
