@@ -11,6 +11,7 @@ from .check import Checked
 from .ir import Expr, Program
 from .passes.arrange import arrange
 from .passes.differentiate import differentiate
+from .passes.dominate import dominate
 from .passes.guard import guard
 from .passes.stabilise import stabilise
 from .passes.widen import widen
@@ -62,10 +63,12 @@ class Numerics:
         return self.slopes[program, wrt]
 
     def arranged(self, program: Program) -> Program:
-        """The program with its products in an order that keeps them in range."""
+        """The program with products in an order that keeps them in range, and infinite sums."""
         if self.domains is None:
             return program
-        return replace(program, value=arrange(program.value, Scales(Inference(self.domains))))
+        facts = Inference(self.domains)
+        value = dominate(program.value, facts)
+        return replace(program, value=arrange(value, Scales(facts)))
 
     def wide(self, *programs: Program) -> frozenset[Expr]:
         """The terms of some programs to be computed in double precision."""

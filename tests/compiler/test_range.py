@@ -55,6 +55,20 @@ POINTS = {
         "(sum[r](F[s=0] * x)^2 + sum[s](F[r=0] * y)^2))",
         [[[3e38, 2e38]], [[1e38, -2e38], [3e38, 1e38]], [[1e30, 1e30]]],
     ),
+    "a difference of two infinite products, the first one larger": (
+        "loss f(u, v, x, y) = mean(exp(u) * x - exp(v) * y)", [[2000.0], [1000.0], [1e-30], [1e30]],
+    ),
+    "a difference of two infinite products, the second one larger": (
+        "loss f(u, v, x, y) = mean(exp(u) * x - exp(v) * y)", [[1000.0], [1900.0], [1e30], [1e-30]],
+    ),
+    "a sum of infinite products of either sign": (
+        "loss f(u[i, k], x[i, k]) = mean[i](sum[k if x != 2](exp(u) * x / 3))",
+        [[[1000.0, 1999.0, 4000.0]], [[1.0, -1.0, 2.0]]],
+    ),
+    "an exponential less one that is large and one that is not": (
+        "loss f(u[k], v[k], x[k]) = sum[k](expm1(u) * x) - sum[k](exp(v) * x)",
+        [[1000.0, -9000.0], [2000.0, 0.0], [1.0, 1.0]],
+    ),
 }  # fmt: skip
 
 
@@ -86,3 +100,11 @@ def results(text: str, data: Sequence[object], jit: bool) -> list[tuple[float, m
 def test_all_but_the_last_bits_are_right(name: str, jit: bool) -> None:
     for got, true in results(*POINTS[name], jit):
         assert mp.isnan(true) or bits(got, true) <= BITS, (got, true)
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_what_is_no_number_is_not_hidden_by_what_is_infinite(jit: bool) -> None:
+    for text in ("exp(u) * x - exp(v) * y", "mean(exp(u) * x) - mean(exp(v) * y)"):
+        loss = lossc.compile(f"loss f(u, v, x, y) = mean({text})", jit=jit)
+        data = np.float32([[2000.0, 1.0], [1000.0, 1.0], [np.nan, 1.0], [1.0, 1.0]])
+        assert math.isnan(loss(*data))
