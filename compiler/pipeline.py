@@ -32,7 +32,8 @@ def prepare(program: Program) -> Program:
 class Numerics:
     """How programs are made right to the last bits; without domains they run as written.
 
-    `forms` keeps the stable forms that were made, and `slopes` the derivatives.
+    `forms` keeps the stable forms that were made, and `slopes` the derivatives. With `infinite`,
+    programs tell the larger one of infinite terms of either sign, which takes longer.
     """
 
     domains: Domains | None = None
@@ -40,6 +41,8 @@ class Numerics:
     slopes: dict[tuple[Program, str], Program] = field(
         default_factory=dict, repr=False, compare=False
     )
+
+    infinite: bool = False
 
     @staticmethod
     def of(checked: Checked) -> Numerics:
@@ -63,12 +66,20 @@ class Numerics:
         return self.slopes[program, wrt]
 
     def arranged(self, program: Program) -> Program:
-        """The program with products in an order that keeps them in range, and infinite sums."""
+        """The program with its products in an order that keeps them in range."""
         if self.domains is None:
             return program
         facts = Inference(self.domains)
-        value = dominate(program.value, facts)
+        value = dominate(program.value, facts) if self.infinite else program.value
         return replace(program, value=arrange(value, Scales(facts)))
+
+    def of_infinite(self, *programs: Program) -> Numerics | None:
+        """Those for infinite terms, if such terms of either sign can meet in a stable program."""
+        if self.domains is None:
+            return None
+        facts = Inference(self.domains)
+        meet = any(dominate(p.value, facts) != p.value for p in programs)
+        return replace(self, infinite=True) if meet else None
 
     def wide(self, *programs: Program) -> frozenset[Expr]:
         """The terms of some programs to be computed in double precision."""

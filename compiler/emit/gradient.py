@@ -31,8 +31,8 @@ def differentiable(program: Program, numerics: Numerics = AS_WRITTEN) -> Build:
     TensorFlow's of the first.
     """
     program = numerics.stable(program)
-    arranged = narrowed(numerics.arranged(program))
-    forward = emit(arranged, numerics.wide(arranged))
+    plain = narrowed(numerics.arranged(program))
+    forward = _built([plain], lambda n: [narrowed(n.arranged(program))], [program], numerics)
     names = [t.name for t in (*program.inputs, *program.params)]
 
     @cache
@@ -49,7 +49,7 @@ def differentiable(program: Program, numerics: Numerics = AS_WRITTEN) -> Build:
                 return [backward(n)(given) if is_smooth(program, n, x) else None
                         for n, x in named.items()]  # fmt: skip
 
-            return forward(named), slopes
+            return forward(named)[0], slopes
 
         return run(*(tensors[n] for n in names))
 
@@ -71,11 +71,18 @@ def value_and_gradients(
     """
     program = numerics.stable(program)
     whole = total(program)
-    found = {n: fitting(whole, partial(numerics.derivative, wrt=n), numerics) for n in names}
+    slopes_of = {n: partial(numerics.derivative, wrt=n) for n in names}
+    found = {n: fitting(whole, derive, numerics) for n, derive in slopes_of.items()}
     derived = {n: d for n, d in found.items() if d is not None}
-    programs = [narrowed(numerics.arranged(program)), *derived.values()]
-    build = emit_all(*programs, wide=numerics.wide(*programs))
     taped = {n: _taped(whole, n) for n in names if n not in derived}
+
+    def others(infinite: Numerics) -> list[Program | None]:
+        slopes = [fitting(whole, slopes_of[n], infinite) for n in derived]
+        return [narrowed(infinite.arranged(program)), *slopes]
+
+    stable = [program, *(numerics.stable(slopes_of[n](whole)) for n in derived)]
+    programs = [narrowed(numerics.arranged(program)), *derived.values()]
+    build = _built(programs, others, stable, numerics)
 
     def run(tensors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         value, *slopes = build(tensors)
@@ -88,11 +95,44 @@ def value_and_gradients(
 
 def gradient(program: Program, name: str, numerics: Numerics = AS_WRITTEN) -> Build:
     """The derivative of `sum(upstream * value)` in one tensor, in its shape and dtype."""
-    derived = fitting(program, partial(differentiate, wrt=name, seeded=True), numerics, prepare)
+    derive = partial(differentiate, wrt=name, seeded=True)
+    derived = fitting(program, derive, numerics, prepare)
     if derived is None:
         return _taped(program, name)
-    build = emit(derived, numerics.wide(derived))
-    return lambda tensors: as_input(program, name, build(tensors), tensors)
+
+    def others(infinite: Numerics) -> list[Program | None]:
+        return [fitting(program, derive, infinite, prepare)]
+
+    build = _built([derived], others, [numerics.stable(derive(program))], numerics)
+    return lambda tensors: as_input(program, name, build(tensors)[0], tensors)
+
+
+def _built(
+    programs: Sequence[Program],
+    others: Callable[[Numerics], Sequence[Program | None]],
+    stable: Sequence[Program],
+    numerics: Numerics,
+) -> Callable[[Mapping[str, Tensor]], Sequence[Tensor]]:
+    """Programs as one function; if a result is NaN, it is told by others that compare infinities.
+
+    Those are run only then, for they take longer; `stable` are the programs before arrangement.
+    """
+    plain = emit_all(*programs, wide=numerics.wide(*programs))
+    infinite = numerics.of_infinite(*stable)
+    sure = [p for p in others(infinite) if p is not None] if infinite else []
+    if infinite is None or len(sure) < len(programs):
+        return plain
+    careful = emit_all(*sure, wide=infinite.wide(*sure))
+
+    def run(tensors: Mapping[str, Tensor]) -> Sequence[Tensor]:
+        values = plain(tensors)
+        lost = [tf.reduce_any(tf.math.is_nan(v)) for v in values if v.dtype.is_floating]
+        found: Sequence[Tensor] = tf.cond(
+            tf.reduce_any(lost), lambda: careful(tensors), lambda: values
+        )
+        return found
+
+    return run
 
 
 def fitting(
