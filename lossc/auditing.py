@@ -33,7 +33,8 @@ class Effort:
     """How much is done: so many seconds at most for a claim, hazards, the gradient, and a dtype.
 
     `measured` tells whether the loss is run at all; with `ranges` it is found where it overflows.
-    With `brief` there is only what the summary of a report says.
+    With `brief` there is only what the summary of a report says, and no XLA, whose compilation would
+    take longer than all else.
     """
 
     claim: float = 2.0
@@ -49,7 +50,9 @@ class Effort:
 
 
 QUICK = Effort()
-BRIEF = Effort(claim=0.25, hazards=0.3, gradient=0.12, accuracy=0.6, brief=True)
+BRIEF = Effort(
+    claim=0.25, hazards=0.3, gradient=0.12, accuracy=0.6, engines=("eager",), brief=True
+)  # fmt: skip
 FULL = Effort(
     hazards=10.0, gradient=12.0, accuracy=60.0, points=1000,
     formats=("float32", "float16", "bfloat16", "float64"), engines=("xla", "eager"), ranges=True,
