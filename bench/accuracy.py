@@ -98,14 +98,10 @@ REASONS: dict[str, str] = {
     "small shares of a softmax of distant logits, whose difference is rounded; the own error of "
     "TensorFlow's `softmax` is below":
         "hard_bootstrap_ce sparse_categorical_crossentropy_from_logits",
-    "a term below the smallest float, divided by the number of samples, beside one that is not":
-        "exponential_nll",
-    "a slope below the smallest float, which is 0 beside an infinite ratio":
-        "ppo_clip",
-    "a label below the smallest float once it is weighted, times an infinite logarithm":
-        "binary_focal_crossentropy",
-    "an infinite result, of infinite parts of either sign":
-        "multivariate_normal_nll grpo p_norm_push",
+    "an infinite result, whose sign is that of a sum of infinite terms that nearly cancel":
+        "grpo",
+    "a number below the smallest float decides a sign":
+        "integral_pose",
 }  # fmt: skip
 WHY = {name: why for why, names in REASONS.items() for name in names.split()}
 

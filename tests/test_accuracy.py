@@ -369,6 +369,13 @@ def test_a_denominator_of_which_rounding_may_leave_nothing_is_listed_apart() -> 
     assert not apart(text, "", x=[-1.0], y=[20.0], yhat=[20.0 + 1e-6])
 
 
+def test_a_kink_that_a_number_below_all_floats_decides_is_listed_apart() -> None:
+    text = "mean(abs(y - exp(-yhat)))"
+    assert apart(text, "y", y=[0.0], yhat=[1000.0])
+    assert not apart(text, "y", y=[0.0], yhat=[10.0])
+    assert not apart(text, "", y=[0.0], yhat=[1000.0])
+
+
 def test_a_hinge_that_rounding_may_turn_either_way_is_listed_apart() -> None:
     assert apart("mean(max(0, 1 + exp(y) - exp(yhat)))", "y", y=[80.0], yhat=[80.0])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from itertools import pairwise
 
 from mpmath import mp
@@ -16,6 +17,7 @@ LEFT = 8  # a sum cancels if its largest term is more than so many times as larg
 SHARE = 3  # a logarithm is moved by a share, so that it does not undo how a sum is moved
 TIED = 4  # last places, by which numbers differ that are all but equal
 LOGARITHMS, TURNS = ("log", "log2", "log10", "xlogy"), ("sin", "cos", "tan")
+ZERO = Const(Fraction(0))
 ORDERED = ("max", "min", "argmax", "argmin", "sort", "rank", "argsort")
 
 
@@ -23,21 +25,23 @@ class Watch(Compiler):
     """Terms as functions that note what happens when they are evaluated.
 
     `cancelled` tells of sums that cancel, of logarithms of computed numbers near 1 (a difference of
-    two logarithms), and of angles of many turns; `tied` of comparisons that rounding to `digits`
-    bits may turn round. Such results are moved by as much as rounding a term can move them, up or
-    down as the sign of `move` says, or not if it is 0. With `lose`, a sum of which rounding can
-    leave nothing is 0. Inputs and their differences do not count, for they lose nothing.
+    two logarithms), and of angles of many turns. Such results are moved by as much as rounding a
+    term can move them, up or down as the sign of `move` says, or not if it is 0. With `lose`, a sum
+    of which rounding can leave nothing is 0. Inputs and their differences do not count, for they
+    lose nothing. `tied` tells of comparisons that rounding to `digits` bits may turn round, or that
+    of numbers below `tiny` to 0.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.cancelled = self.tied = self.lose = False
         self.digits = self.move = 0
+        self.tiny = mp.mpf(0)
 
-    def clear(self, digits: int, move: int = 0, lose: bool = False) -> None:
+    def clear(self, digits: int, tiny: Value, move: int = 0, lose: bool = False) -> None:
         """Forget what was noted."""
         self.cancelled = self.tied = False
-        self.digits, self.move, self.lose = digits, move, lose
+        self.digits, self.tiny, self.move, self.lose = digits, tiny, move, lose
 
     def _build(self, term: Expr) -> Code:
         code = super()._build(term)
@@ -48,6 +52,8 @@ class Watch(Compiler):
                 return self._watched(code, self._arguments([x]), self._logarithm)
             case Apply(op=op, args=(x,)) if op in TURNS and not _is_exact(x):
                 return self._turned(op, code, self.functions[x])
+            case Apply(op="sign", args=(x,)) if not _is_exact(x):
+                return self._watched(code, self._arguments([x, ZERO]), self._order)
             case Apply(op=op, args=args) if op in (*COMPARISONS, *ORDERED):
                 if not all(map(_is_exact, args)):
                     return self._watched(code, self._arguments(args), self._order)
@@ -66,7 +72,7 @@ class Watch(Compiler):
         return code
 
     def _arguments(self, args: Sequence[Expr]) -> Callable[[Machine], list[Value]]:
-        parts = [self.functions[a] for a in args]
+        parts = [self.code(a) for a in args]
         return lambda machine: [as_number(part(machine)) for part in parts]
 
     def _watched(
@@ -108,7 +114,8 @@ class Watch(Compiler):
     def _order(self, result: Value, terms: list[Value]) -> Value:
         ordered = sorted(t for t in terms if mp.isfinite(t))
         for a, b in pairwise(ordered):
-            if 0 < b - a <= mp.ldexp(TIED * max(abs(a), abs(b)), -self.digits):
+            near = mp.ldexp(TIED * max(abs(a), abs(b)), -self.digits)
+            if 0 < b - a <= max(near, self.tiny):
                 self.tied = True
         return result
 

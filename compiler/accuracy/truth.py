@@ -183,16 +183,15 @@ class _Forms:
         author wrote; or if a comparison decides it of numbers that are all but equal.
         """
         watch, moved = self.compilers[2], _Moved(format)
-        digits = moved.digits
-        watch.clear(digits)
+        watch.clear(moved.digits, moved.tiny)
         plain = self._stable(batch, places)
         if not self.is_value and watch.tied:
             return Ground.OPEN
         if not watch.cancelled:
             return Ground.FIRM
-        if not any(moved.by(MOVED, plain, other) for other in self._shifted(batch, places, digits)):
+        if not any(moved.by(MOVED, plain, other) for other in self._shifted(batch, places, moved)):
             return Ground.FIRM
-        watch.clear(digits)
+        watch.clear(moved.digits, moved.tiny)
         is_open = self.is_value or self._is_sensitive(batch, places, plain, moved)
         return Ground.OPEN if is_open else Ground.CANCELLING
 
@@ -203,10 +202,10 @@ class _Forms:
         beside = (_beside(batch, self.stable, moved.digits, k) for k in range(BESIDE))
         return any(moved.by(LEFT * NEARER, plain, self._stable(b, places)) for b in beside)
 
-    def _shifted(self, batch: Batch, places: list[Place], digits: int) -> Iterator[list[Value]]:
+    def _shifted(self, batch: Batch, places: list[Place], moved: _Moved) -> Iterator[list[Value]]:
         """The rewritten form with what cancels moved up or down, or gone."""
         for move, lose in ((1, False), (-1, False), (0, True)):
-            self.compilers[2].clear(digits, move, lose)
+            self.compilers[2].clear(moved.digits, moved.tiny, move, lose)
             yield self._stable(batch, places)
 
     def _stable(self, batch: Batch, places: list[Place]) -> list[Value]:
@@ -227,6 +226,11 @@ class _Moved:
     def digits(self) -> int:
         """The bits of the numbers, float32's at least."""
         return max(self.format.digits, FLOAT32.digits)
+
+    @property
+    def tiny(self) -> Value:
+        """The smallest of them that is not 0."""
+        return min(self.format.tiny, FLOAT32.tiny)
 
     def by(self, units: int, a: list[Value], b: list[Value]) -> bool:
         """Whether vectors differ by more than so many last places of the largest component.
