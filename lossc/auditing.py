@@ -39,7 +39,7 @@ class Effort:
 
     claim: float = 2.0
     hazards: float = 1.5
-    gradient: float = 1.5
+    gradient: float = 0.6
     accuracy: float = 5.0
     points: int = 200
     formats: Sequence[str] = ("float32",)
@@ -51,7 +51,7 @@ class Effort:
 
 QUICK = Effort()
 BRIEF = Effort(
-    claim=0.25, hazards=0.3, gradient=0.12, accuracy=0.6, engines=("eager",), brief=True
+    claim=0.3, hazards=0.3, gradient=0.2, accuracy=0.6, engines=("eager",), brief=True
 )  # fmt: skip
 FULL = Effort(
     hazards=10.0, gradient=12.0, accuracy=60.0, points=1000,
