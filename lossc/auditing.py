@@ -33,8 +33,8 @@ class Effort:
     """How much is done: so many seconds at most for a claim, hazards, the gradient, and a dtype.
 
     `measured` tells whether the loss is run at all; with `ranges` it is found where it overflows.
-    With `brief` there is only what the summary of a report says, and no XLA, whose compilation would
-    take longer than all else.
+    With `brief` there is only what the summary of a report says, and no XLA, which takes long to
+    compile.
     """
 
     claim: float = 2.0
