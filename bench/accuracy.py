@@ -95,13 +95,11 @@ REASONS: dict[str, str] = {
         "categorical_hinge quantile_crossing",
     "a quotient of sums of weights, all of which are below the smallest double":
         "ips_counterfactual",
-    "small shares of a softmax of distant logits, whose difference is rounded; the own error of "
-    "TensorFlow's `softmax` is below":
+    "small shares of a softmax of distant logits, whose difference is rounded; the own error "
+    "of TensorFlow's `softmax` is below":
         "hard_bootstrap_ce sparse_categorical_crossentropy_from_logits",
     "an infinite result, whose sign is that of a sum of infinite terms that nearly cancel":
         "grpo",
-    "a number below the smallest float decides a sign":
-        "integral_pose",
 }  # fmt: skip
 WHY = {name: why for why, names in REASONS.items() for name in names.split()}
 
