@@ -1,7 +1,7 @@
-"""Sums of terms that are too large for any float, of either sign: the larger one decides.
+"""Sums of terms that are too large for any float, of either sign.
 
-`exp(u) * x - exp(v) * y` is NaN where both products are infinite. What is larger is told by the
-logarithms of their magnitudes, `u + log(abs(x))` and `v + log(abs(y))`, which are in range.
+`exp(u) * x - exp(v) * y` is NaN where both products are infinite. It is `exp(m) * c`, of
+`m = max(u, v)` and `c = exp(u - m) * x - exp(v - m) * y`, whose sign can be told.
 """
 
 from __future__ import annotations
@@ -17,70 +17,64 @@ from ..ir import (
     Apply,
     Const,
     Expr,
+    Index,
+    Range,
     Reduce,
     Select,
     Tensor,
+    levelled,
     postorder,
+    reduce,
     with_parts,
 )
-from ..rules.views import terms_of
-from .simplify import ZERO, times
+from ..rules.views import terms_of, total
+from .simplify import ONE, ZERO, minus, plus, times
 
 EXPONENTIALS = frozenset(("exp", "expm1", "cosh"))
+Scaled = tuple[Expr, Expr]  # an exponent, and a factor
 NONE, BOTH = frozenset[int](), frozenset((1, -1))
 # The logarithm of the largest float of double precision.
 LARGEST = 709.0
-INFINITE = Const("inf")
-ENDED = Apply("neg", (INFINITE,))
+HALF = Const(Fraction(1, 2))
 
 
 def dominate(root: Expr, facts: Inference) -> Expr:
-    """The same value, with infinite sums by the sign of the largest term."""
+    """The same value, with infinite sums by the sign of their largest terms."""
     run = _Dominance(facts)
     done: dict[Expr, Expr] = {}
     for term in postorder(root):
         whole = with_parts(term, [done[p] for p in term.parts])
         done[term] = run.decided(term, whole) if term.kind == REAL else whole
-    return done[root]
+    return root if done[root] == root else levelled(done[root])
 
 
 @dataclass
 class _Dominance:
-    """The logarithms of magnitudes found so far, and the signs of the infinities of terms."""
+    """What terms are times exponentials, and the signs of their infinities, as far as found."""
 
     facts: Inference
-    found: dict[Expr, Expr] = field(default_factory=dict)
+    found: dict[Expr, Scaled] = field(default_factory=dict)
     signs: dict[Expr, frozenset[int]] = field(default_factory=dict)
 
     def decided(self, term: Expr, whole: Expr) -> Expr:
-        """A sum that can be infinite of either sign, by its largest term where it is lost."""
+        """A sum that can be infinite of either sign, as one product where it is lost."""
         match term, whole:
-            case Apply(op="add" | "sub" as op), Apply(args=(a, b)):
+            case Apply(op="add" | "sub" as op), Apply(args=args):
                 x, y = map(self.ends, term.args)
                 if _opposite(x) & (_opposite(y) if op == "sub" else y):
-                    return self.of_two(term, whole, a, b if op == "add" else apply("neg", (b,)))
-            case Reduce(op="sum" | "mean"), Reduce(body=body):
+                    return self.unless_lost(term, whole, *args)
+            case Reduce(op="sum" | "mean"), Reduce(indices=indices, body=body):
                 if self.ends(term.body) == BOTH:
-                    return self.of_many(term, whole, body)
+                    sizes = Reduce("sum", indices, apply("abs", (body,)), whole.filter)
+                    return self.unless_lost(term, whole, sizes)
         return whole
 
-    def of_two(self, term: Apply, whole: Expr, a: Expr, b: Expr) -> Expr:
-        larger = apply("ge", tuple(map(self.logarithm, term.args)))
-        lost = conjunction((_is_nan(whole), _is_number(a), _is_number(b)))
-        return Select(lost, Select(larger, a, b), whole)
-
-    def of_many(self, term: Reduce, whole: Expr, body: Expr) -> Expr:
-        size = self.logarithm(term.body)
-
-        def largest(op: str) -> Expr:
-            sign = apply(op, (body, ZERO))
-            chosen = sign if term.filter is None else conjunction((term.filter, sign))
-            return Reduce("max", term.indices, size, chosen)
-
-        sizes = Reduce("sum", term.indices, apply("abs", (body,)), term.filter)
-        lost = conjunction((_is_nan(whole), _is_number(sizes)))
-        sign = Select(apply("ge", (largest("gt"), largest("lt"))), INFINITE, ENDED)
-        return Select(lost, sign, whole)
+    def unless_lost(self, term: Expr, whole: Expr, *parts: Expr) -> Expr:
+        """A term, or its product if it is no number though its parts are."""
+        exponent, factor = self.scaled(term)
+        product = apply("mul", (apply("exp", (exponent,)), factor))
+        lost = conjunction((_is_nan(whole), *map(_is_number, parts)))
+        return Select(lost, select(apply("eq", (factor, ZERO)), ZERO, product), whole)
 
     def ends(self, term: Expr) -> frozenset[int]:
         """The signs of the infinities that a term can be, by an exponential beyond all floats."""
@@ -124,34 +118,75 @@ class _Dominance:
         free = [t for t in terms if _tensors(t) - inside]
         return any(t not in reduced and self.facts.of(t).high > LARGEST for t in free)
 
-    def logarithm(self, term: Expr) -> Expr:
-        """The logarithm of the magnitude of a term; of a sum, that of its largest term."""
+    def scaled(self, term: Expr) -> Scaled:
+        """An exponent and a factor: the term is the factor times the exponential."""
         if term not in self.found:
-            self.found[term] = self._logarithm(term)
+            self.found[term] = self._scaled(term)
         return self.found[term]
 
-    def _logarithm(self, term: Expr) -> Expr:
+    def _scaled(self, term: Expr) -> Scaled:
         match term:
-            case Apply(op="exp", args=(x,)):
-                return x
-            case Apply(op="expm1", args=(x,)):
-                return apply("max", (x, ZERO))
+            case Apply(op="exp" | "expm1", args=(x,)):
+                return x, ONE
             case Apply(op="cosh", args=(x,)):
-                return apply("abs", (x,))
-            case Apply(op="neg" | "abs", args=(x,)):
-                return self.logarithm(x)
+                return apply("abs", (x,)), HALF
+            case Apply(op="neg", args=(x,)):
+                exponent, factor = self.scaled(x)
+                return exponent, apply("neg", (factor,))
             case Apply(op="mul" | "div" as op, args=(x, y)):
-                joined = "add" if op == "mul" else "sub"
-                return apply(joined, (self.logarithm(x), self.logarithm(y)))
-            case Apply(op="add" | "sub", args=(x, y)):
-                return apply("max", (self.logarithm(x), self.logarithm(y)))
+                (u, a), (v, b) = self.scaled(x), self.scaled(y)
+                return (plus(u, v) if op == "mul" else plus(u, minus(v))), apply(op, (a, b))
+            case Apply(op="add" | "sub" as op, args=(x, y)):
+                return _of_two(op, self.scaled(x), self.scaled(y))
             case Apply(op="pow", args=(x, Const(value=Fraction()) as power)):
-                return apply("mul", (power, self.logarithm(x)))
-            case Select():
-                return select(term.condition, self.logarithm(term.then), self.logarithm(term.other))
+                exponent, factor = self.scaled(x)
+                return times(power, exponent), apply("pow", (factor, power))
+            case Select(condition=condition):
+                (u, a), (v, b) = self.scaled(term.then), self.scaled(term.other)
+                exponent = u if b == ZERO else v if a == ZERO else select(condition, u, v)
+                return exponent, select(condition, a, b)
             case Reduce(op="sum" | "mean"):
-                return Reduce("max", term.indices, self.logarithm(term.body), term.filter)
-        return ENDED if term == ZERO else apply("log", (apply("abs", (term,)),))
+                exponent, factor = self.scaled(term.body)
+                if exponent == ZERO:
+                    return ZERO, term
+                return _of_many(term, exponent, factor)
+        return ZERO, term
+
+
+def _of_two(op: str, one: Scaled, other: Scaled) -> Scaled:
+    """A sum or difference; what the exponents have in common does not hide how they differ."""
+    (u, a), (v, b) = one, other
+    if u == v:
+        return u, apply(op, (a, b))
+    gap = total(terms_of(apply("sub", (v, u))))
+    most = apply("max", (_where(a, u, v), _where(b, v, u)))
+    left = apply("mul", (a, _share(_where(b, minus(gap), ZERO))))
+    right = apply("mul", (b, _share(_where(a, gap, ZERO))))
+    return most, apply(op, (left, right))
+
+
+def _of_many(term: Reduce, exponent: Expr, factor: Expr) -> Scaled:
+    """A sum, of which the terms of the largest exponent tell the size."""
+    ranges: dict[Index, Range] = {b: b.range for b in term.indices}
+    own = [t for t in terms_of(exponent) if t[1].free & frozenset(term.indices)]
+    common = total([t for t in terms_of(exponent) if t not in own])
+    if not own:
+        return common, reduce(term.op, ranges, factor, term.filter)
+    some = apply("ne", (factor, ZERO))
+    filter = some if term.filter is None else conjunction((term.filter, some))
+    most = reduce("max", ranges, total(own), filter)
+    body = apply("mul", (factor, _share(_where(factor, plus(total(own), minus(most)), ZERO))))
+    return plus(common, most), reduce(term.op, ranges, body, term.filter)
+
+
+def _where(factor: Expr, then: Expr, other: Expr) -> Expr:
+    """A term where a factor counts, another one where it is 0."""
+    return select(apply("ne", (factor, ZERO)), then, other)
+
+
+def _share(gap: Expr) -> Expr:
+    """The exponential of how far an exponent is below another one, at most 1."""
+    return apply("exp", (apply("min", (gap, ZERO)),))
 
 
 def _tensors(term: Expr) -> set[Tensor]:

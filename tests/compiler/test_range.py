@@ -65,6 +65,13 @@ POINTS = {
         "loss f(u[i, k], x[i, k]) = mean[i](sum[k if x != 2](exp(u) * x / 3))",
         [[[1000.0, 1999.0, 4000.0]], [[1.0, -1.0, 2.0]]],
     ),
+    "a sum of infinite products, of which the smaller ones are more": (
+        "loss f(u[i, k], x[i, k]) = mean[i](sum[k](exp(u) * x))",
+        [[[1000.0, 1000.0, 1000.0]], [[3.0, -2.0, -2.0]]],
+    ),
+    "a difference of exponentials that a large number in both hides": (
+        "loss f(s, u, x) = mean(exp(s + u) * x - exp(s))", [[9e31], [-1e11], [2.0]],
+    ),
     "an exponential less one that is large and one that is not": (
         "loss f(u[k], v[k], x[k]) = sum[k](expm1(u) * x) - sum[k](exp(v) * x)",
         [[1000.0, -9000.0], [2000.0, 0.0], [1.0, 1.0]],
