@@ -81,7 +81,7 @@ REASONS: dict[str, str] = {
         "beta_distribution_nll negative_binomial_nll evidential_nll",
     "TensorFlow's `bessel_i0e` and `bessel_i1e`, whose own errors are below":
         "von_mises_nll",
-    "`y / m - (y + k) / (m + k)` behind branches on y":
+    "`y / m - (y + k) / (m + k)` behind branches on y; NaN for a dispersion of the largest float":
         "zinb_nll",
     "a product of four differences, of one size with what it is subtracted from":
         "giou_box eiou_box alpha_iou_box",
