@@ -33,8 +33,7 @@ class Effort:
     """How much is done: so many seconds at most for a claim, hazards, the gradient, and a dtype.
 
     `measured` tells whether the loss is run at all; with `ranges` it is found where it overflows.
-    With `brief` there is only what the summary of a report says, and no XLA, which takes long to
-    compile.
+    With `brief` there is only what the summary of a report says.
     """
 
     claim: float = 2.0
@@ -50,6 +49,7 @@ class Effort:
 
 
 QUICK = Effort()
+# For many losses at once; XLA takes long to compile.
 BRIEF = Effort(
     claim=0.3, hazards=0.3, gradient=0.2, accuracy=0.6, engines=("eager",), brief=True
 )  # fmt: skip

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +21,34 @@ from lossc.compiler.passes import stabilise
 from lossc.runtime import Runtime
 
 POINTS, SECONDS = 100, 1.0  # of each loss, and for the true results at them
+PATIENCE = 10.0  # seconds, if nothing was found in so few
 FEW = 20  # points, from which on an average is looked at
 CORPUS = Path(__file__).parent / "corpus"
 LOSSES = [*lossc.std, *(p.stem for p in sorted(CORPUS.glob("*.loss")) if p.stem not in lossc.std)]
-# Losses above the bars, and why.
-EXCEPTED: dict[str, str] = {}
+# Losses of windows, or of many steps, at no point of which the truth is found so soon.
+SLOW = frozenset(("ssim_gaussian", "ssim_uniform7"))
+# One of each family, of which a point is soon computed: the bars hold where terms cancel, too.
+SAMPLE = (
+    "mean_squared_error",  # regression
+    "geman_mcclure",  # robust
+    "savage",  # classification
+    "logistic_nll",  # distributions
+    "kl_divergence",  # divergences
+    "gan_minimax_generator",  # gans
+    "exponential_censored_nll",  # survival
+    "smape",  # relative errors
+    "lambdarank_ndcg",  # ranking
+    "denoising_score_matching",  # generative
+    "expectile",  # quantiles
+    "tversky",  # segmentation
+    "zlpr_multilabel",  # sets of labels
+    "spectral_angle",  # angles
+)
+# Losses above the bars where terms cancel: why, and what their mean error stays below.
+EXCEPTED = {
+    "beta_distribution_nll": ("differences of TensorFlow's digamma beyond the digits of double "
+                              "precision", 8.0),
+}  # fmt: skip
 
 
 def find(name: str) -> lossc.Loss:
@@ -33,17 +57,16 @@ def find(name: str) -> lossc.Loss:
 
 
 def report(
-    name: str, points: int = POINTS, stable: bool = True, jit: bool = True
-) -> AccuracyReport:
+    name: str, points: int = POINTS, stable: bool = True, jit: bool = True,
+    shaped: bool = False, seconds: float = math.inf,
+) -> AccuracyReport:  # fmt: skip
     """The errors of a loss, under XLA unless `jit` is off."""
     checked = replace(find(name)._checked)  # which keeps no form of another test
 
     def engines(subject: Subject) -> Mapping[str, Engine]:
-        return {
-            "xla" if jit else "eager": engine(Runtime(checked, jit, stable, shaped=True), subject)
-        }
+        return {"xla" if jit else "eager": engine(Runtime(checked, jit, stable, shaped), subject)}
 
-    plan = Plan(points, formats=["float32"], seconds=SECONDS, vary=False, ranges=False)
+    plan = Plan(points, formats=["float32"], seconds=seconds, vary=False, ranges=False)
     return measure(checked, engines, plan)
 
 
@@ -52,18 +75,40 @@ def is_kept(figures: Figures) -> bool:
     return replace(figures, mean=figures.mean if figures.points >= FEW else 0.0).ok
 
 
-@pytest.mark.parametrize("name", LOSSES)
-def test_value_and_gradient_keep_the_bars(name: str) -> None:
-    """Where no terms of unlike sign cancel to less than 1/8."""
-    found = report(name)
+def points_of(found: AccuracyReport) -> int:
+    """The most points at which a value or gradient was measured."""
+    return max(r.figures.points for r in found.rows)
+
+
+@pytest.mark.parametrize("name", [n for n in LOSSES if n not in SAMPLE])
+def test_the_bars_are_kept_where_nothing_cancels(name: str) -> None:
+    found = report(name, shaped=True, seconds=SECONDS)
+    if not points_of(found):
+        found = report(name, shaped=True, seconds=PATIENCE)
     kept = all(is_kept(r.firm) for r in found.rows)
-    assert kept != (name in EXCEPTED), "\n".join(f"{r.of}: {r.firm}" for r in found.rows)
+    assert kept, "\n".join(f"{r.of}: {r.firm}" for r in found.rows)
+    assert points_of(found) or name in SLOW, f"no truth of {name} was found in time"
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_value_and_gradient_keep_the_bars(name: str) -> None:
+    found = report(name)
+    assert found.ok, str(found)
+    assert all(r.figures.points >= POINTS * 3 / 4 for r in found.rows)
 
 
 @pytest.mark.parametrize("name", ["savage", "exponential_censored_nll"])
 def test_the_bars_are_kept_without_xla(name: str) -> None:
     found = report(name, jit=False)
     assert found.ok, str(found)
+
+
+@pytest.mark.parametrize("name", EXCEPTED)
+def test_an_exception_is_still_one_and_has_no_nan(name: str) -> None:
+    _, mean = EXCEPTED[name]
+    found = report(name)
+    assert not found.ok, f"{name} keeps the bars: it is no exception any more"
+    assert all(r.figures.nonfinite == 0 and r.figures.mean < mean for r in found.rows), str(found)
 
 
 @pytest.mark.parametrize("name", ["gan_minimax_generator", "zlpr_multilabel"])

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
+from math import prod
 from random import Random
 from typing import Any
 
@@ -29,6 +30,7 @@ CLOSE = "close"  # inputs of one shape that are equal or nearly so
 STYLES = (FLOATS, FLOATS, MILD, FLOATS, EDGE, FLOATS, FLOATS, CLOSE, MILD, FLOATS)
 VARIED = 4  # a batch in so many has other params than the defaults
 SIZE = 3  # of the axes
+MOST = 100  # numbers of an input; of more, axes are as short as can be
 STEPS = 4  # powers of 2 of last places, by which close inputs differ
 CHUNK = 25  # the most samples of a batch
 KINKS = 12  # the most points at kinks
@@ -178,7 +180,9 @@ class Batches:
         known = lengths_of_params(self.checked, self.program)
         if self.lead is not None:
             known[self.lead] = 1
-        return smallest(self.program, known, SIZE)
+        found = smallest(self.program, known, SIZE)
+        most = max((prod(found[a] for a in t.axes) for t in self.program.inputs), default=0)
+        return found if most <= MOST else smallest(self.program, known, 1)
 
     @cached_property
     def around(self) -> Points:

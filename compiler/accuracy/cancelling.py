@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from itertools import pairwise
 
 from mpmath import mp
@@ -12,12 +11,12 @@ from ..arithmetic import Places, Value, as_number
 from ..gradcheck.kinks import COMPARISONS
 from ..interpret import Code, Compiler, Machine
 from ..ir import Access, Along, Apply, Const, Expr, Position, Reduce, Size
+from ..passes.simplify import ZERO
 
 LEFT = 8  # a sum cancels if its largest term is more than so many times as large
 SHARE = 3  # a logarithm is moved by a share, so that it does not undo how a sum is moved
 TIED = 4  # last places, by which numbers differ that are all but equal
 LOGARITHMS, TURNS = ("log", "log2", "log10", "xlogy"), ("sin", "cos", "tan")
-ZERO = Const(Fraction(0))
 ORDERED = ("max", "min", "argmax", "argmin", "sort", "rank", "argsort")
 
 

@@ -33,9 +33,9 @@ Progress = Callable[[str], None]
 class Plan:
     """What is measured: so many points in each format.
 
-    Points whose true results are not found in `seconds` for a format are left out. With `vary`,
-    some points have other params than the defaults; with `ranges`, it is found where results
-    overflow.
+    Points whose true results, and what they rest on, are not found in `seconds` for a format are
+    left out. With `vary`, some points have other params than the defaults; with `ranges`, it is
+    found where results overflow.
     """
 
     points: int = 200
@@ -73,17 +73,18 @@ class _Measurement:
     rows: list[Row] = field(default_factory=list)
     ranges: list[Range] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    left: float = 0.0  # seconds
 
     def measure(self, format: Format, engines: Mapping[str, Engine]) -> None:
         """Find the errors in one format."""
         tallies = {(e, of): _Tallies() for e in engines for of in ("", *self.subject.wrt)}
-        left, points = self.plan.seconds, 0
+        self.left, points = self.plan.seconds, 0
         try:
             for batches in _growing(self.batches(format)):
                 self.progress(f"{self.subject.checked.name}, {format.name}: {points} points")
-                clock = Clock(left)
+                clock = Clock(self.left)
                 truths = self.subject.truths(batches, format, clock.check)
-                left -= clock.used
+                self.left -= clock.used
                 for batch, truth in zip(batches, truths, strict=True):
                     self.run(engines, batch, format, truth, tallies)
                     points += batch.samples or 1
@@ -129,10 +130,18 @@ class _Measurement:
                 tallies.unknown += not known
                 continue
             error = error_of(format, np.ravel(results[sample]).tolist(), np.ravel(true).tolist())
-            ground = truth.ground(k) if error.bits > MEAN_BAR else Ground.FIRM
+            ground = self.ground(truth, k) if error.bits > MEAN_BAR else Ground.FIRM
             for tally in tallies.of(ground):
                 at = "" if error.bits <= tally.worst else self.shown(batch, k)
                 tally.add(error.bits, error.absolute, error.finite, at)
+
+    def ground(self, truth: Truth, k: int) -> Ground:
+        """What a result rests on, which takes time as the truth does."""
+        clock = Clock(self.left)
+        clock.check()
+        found = truth.ground(k)
+        self.left -= clock.used
+        return found
 
     def shown(self, batch: Batch, k: int) -> str:
         """The inputs of a sample, and the params, as a call has them."""

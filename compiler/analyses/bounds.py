@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import reduce
+from operator import or_
 
 from lossc.dsl.primitives import PRIMITIVES
 
@@ -28,6 +30,7 @@ from ..ir import (
     Select,
     Size,
     Tensor,
+    postorder,
 )  # fmt: skip
 from .instances import is_instance
 
@@ -116,6 +119,25 @@ STEPS = frozenset(("floor", "ceil", "round", "sign", "relu"))
 
 
 @dataclass
+class _Kin:
+    """Inferences under the same domains, by what they assume, and which terms are in which.
+
+    A term's mask has a bit for each term in it, its own among them.
+    """
+
+    members: dict[frozenset[tuple[Expr, Bounds]], Inference] = field(default_factory=dict)
+    masks: dict[Expr, int] = field(default_factory=dict)
+
+    def mask(self, term: Expr) -> int:
+        if term not in self.masks:
+            for part in postorder(term):
+                if part not in self.masks:
+                    inner = [self.masks[p] for p in part.parts]
+                    self.masks[part] = reduce(or_, inner, 1 << len(self.masks))
+        return self.masks[term]
+
+
+@dataclass
 class Inference:
     """The bounds of terms under the domains of their tensors and what is assumed beside them."""
 
@@ -123,20 +145,45 @@ class Inference:
     assumed: Mapping[Expr, Bounds] = field(default_factory=dict)
     known: dict[Expr, Bounds] = field(default_factory=dict)
     branches: dict[tuple[Expr, bool], Inference] = field(default_factory=dict)
+    kin: _Kin = field(default_factory=_Kin)
+
+    def __post_init__(self) -> None:
+        self.kin.members[frozenset(self.assumed.items())] = self
+        self.bits = {t: 1 << self.kin.mask(t).bit_length() - 1 for t in self.assumed}
+        self.narrower: dict[int, Inference] = {}
 
     def of(self, term: Expr) -> Bounds:
         """Between which numbers a term lies."""
-        if term not in self.known:
-            stack = [term]
+        home = self.about(term)
+        if term not in home.known:
+            stack = [(term, home)]
             while stack:
-                top = stack[-1]
-                missing = [p for p in self.needs(top) if p not in self.known]
-                if top in self.known or not missing:
+                top, facts = stack[-1]
+                parts = [(p, facts.about(p)) for p in self.needs(top)]
+                missing = [(p, of) for p, of in parts if p not in of.known]
+                if top in facts.known or not missing:
                     stack.pop()
-                    self.known.setdefault(top, self.infer(top))
+                    facts.known.setdefault(top, facts.infer(top))
                 else:
                     stack += missing
-        return self.known[term]
+        return home.known[term]
+
+    def about(self, term: Expr) -> Inference:
+        """What is assumed of a term and its parts: all that its bounds rest on."""
+        if not self.assumed:
+            return self
+        mask = self.kin.mask(term)
+        within = sum(bit for bit in self.bits.values() if mask & bit)
+        if within not in self.narrower:
+            self.narrower[within] = self.assuming(
+                {t: b for t, b in self.assumed.items() if mask & self.bits[t]}
+            )
+        return self.narrower[within]
+
+    def assuming(self, facts: Mapping[Expr, Bounds]) -> Inference:
+        """The inference of its kin that assumes just this."""
+        known = self.kin.members.get(frozenset(facts.items()))
+        return known or Inference(self.domains, facts, kin=self.kin)
 
     def needs(self, term: Expr) -> tuple[Expr, ...]:
         """The parts to look at first."""
@@ -151,7 +198,7 @@ class Inference:
             facts = dict(self.assumed)
             for term, bounds in self.facts(condition, holds):
                 facts[term] = facts.get(term, ANY).meet(bounds)
-            self.branches[key] = Inference(self.domains, facts)
+            self.branches[key] = self.assuming(facts)
         return self.branches[key]
 
     def hold(self, condition: Expr) -> bool:

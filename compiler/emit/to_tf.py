@@ -643,9 +643,8 @@ def _checks(t: Input, have: Sequence[Length], want: Sequence[Length]) -> list[Te
 
 def _shape(lengths: Sequence[Length]) -> Any:
     """Lengths as a shape; constant where they are."""
-    if all(isinstance(n, int) for n in lengths):
-        return list(lengths)
-    return tf.stack([_int64(n) for n in lengths])
+    known = all(isinstance(n, int) for n in lengths)
+    return list(lengths) if known else _int64s(lengths)
 
 
 def _extreme(

@@ -29,9 +29,10 @@ from ..ir import (
 from ..rules.alike import log_shares_apart
 from ..rules.build import build, holds
 from ..rules.cancel import without_cancelling
+from ..rules.conditions import COMPARED
 from ..rules.logs import places_apart, weights_inside
 from ..rules.match import common_factors, find
-from ..rules.orders import COMPARISONS, numbers_apart, order_of_parts
+from ..rules.orders import numbers_apart, order_of_parts
 from ..rules.own import own_parts_apart, without_deviations
 from ..rules.patterns import Call, Over, Power, Product, Ready, Sum, ready
 from ..rules.samples import label_beside_share, labels_beside_shares
@@ -51,7 +52,7 @@ SPLIT = frozenset(("log", "log1p", "exp", "expm1", "pow", "sqrt", "sub", "add"))
 SUMS = frozenset(("add", "sub"))
 ORDERS = frozenset(("argmax", "argmin"))
 # Terms that are no real numbers, but are rewritten too.
-LOGICAL = ORDERS | COMPARISONS
+LOGICAL = ORDERS | frozenset(COMPARED)
 LIKE_TERMS = "like terms"
 SHARES = "softmax less its part"
 OWN = "sums less their own parts"
@@ -94,7 +95,7 @@ BY_HEAD: Mapping[str, tuple[tuple[str, Rewrite], ...]] = {
     **dict.fromkeys(("mul", "div"), ((COMPLEMENT, complements_apart),)),
     "logsumexp": (("common term of logsumexp", common_term_out),),
     **dict.fromkeys(ORDERS, ((ORDER, order_of_parts),)),
-    **dict.fromkeys(COMPARISONS, ((NUMBER, numbers_apart),)),
+    **dict.fromkeys(COMPARED, ((NUMBER, numbers_apart),)),
 }
 # No chain of rules is longer; a longer one would be a circle in the table.
 MOST = 40

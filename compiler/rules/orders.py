@@ -13,10 +13,10 @@ from ..analyses.bounds import Inference
 from ..fold import apply
 from ..ir import REAL, Apply, Const, Expr, Index, Reduce
 from ..passes.simplify import ONE, minus, plus
+from .conditions import COMPARED
 from .views import terms_of, total
 
 INCREASING = frozenset(("exp", "expm1", "log", "log1p", "sqrt", "sigmoid", "softplus", "tanh"))
-COMPARISONS = frozenset(("lt", "le", "gt", "ge"))
 
 
 def numbers_apart(term: Expr, _: Inference) -> Expr:
@@ -24,7 +24,7 @@ def numbers_apart(term: Expr, _: Inference) -> Expr:
 
     Two terms that are each but a number are left as they are.
     """
-    if not (isinstance(term, Apply) and term.op in COMPARISONS):
+    if not (isinstance(term, Apply) and term.op in COMPARED):
         return term
     if all(a.kind != REAL for a in term.args):
         return term

@@ -73,6 +73,9 @@ RULES: tuple[Rule, ...] = (
          "-expm1(y - x) * sigmoid(x) * sigmoid(-y)"),
     Rule("sigmoid less a label", "sigmoid(x) - y", "(1 - 2 * y) * sigmoid((1 - 2 * y) * x)",
          ("label(y)",)),
+    Rule("log of a mixture with a point", "log(sigmoid(x) + sigmoid(-x) * exp(y))",
+         "if abs(y) < 1 then log1p(sigmoid(-x) * expm1(y))"
+         " else logaddexp(-softplus(-x), y - softplus(x))"),
     Rule("logit of sigmoid", "logit(sigmoid(x))", "x"),
     Rule("exp of softplus", "exp(-softplus(x))", "sigmoid(-x)"),
     Rule("softplus, by its mirror", "softplus(x) - x", "softplus(-x)"),

@@ -160,3 +160,18 @@ def test_nothing_exceeds_the_largest_of_all(text: str, high: float) -> None:
     """A term is at most the largest of terms that it is one of, and of those only."""
     program, facts = checked(text)
     assert facts.of(program.value).high == high
+
+
+def test_nested_branches_take_no_longer_than_there_are_facts() -> None:
+    """What is assumed beside a term, and not of its parts, is left aside."""
+    depth = 60
+    steps = [
+        f"    a{k} = if a{k - 1} > {k} then a{k - 1} + 1 else a{k - 1} - 1"
+        for k in range(1, depth + 1)
+    ]
+    text = "\n".join([f"def f(x[]) = a{depth}", "where", "    x in [0, 1]", "    a0 = x", *steps])
+    compiled = lossc.compile(text + "\n")._checked
+    facts = Inference(compiled.domains)
+    found, count = facts.of(compiled.program.value), len(facts.kin.members)
+    assert found.low == -depth and found.high <= 1 + depth
+    assert count < 10 * depth
