@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from lossc.dsl.diagnostics import Diagnostic, LosscError
 
 from .commands.terminal import USAGE, Terminal, usage_error
+from .loading import loading
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
 
@@ -120,7 +121,8 @@ def _check_command(name: str) -> None:
 
 
 def _module(command: str) -> ModuleType | Any:
-    return import_module(f"lossc.commands.{COMMANDS[command][0]}")
+    with loading():
+        return import_module(f"lossc.commands.{COMMANDS[command][0]}")
 
 
 def _never_fail_to_print() -> None:

@@ -20,6 +20,7 @@ Monomial = tuple[tuple[Expr, Fraction], ...]  # atoms with exponents, in the ord
 Polynomial = Mapping[Monomial, Fraction]
 LARGEST = 64  # monomials of a product
 MOST_TERMS = 250  # terms that one normal form may take
+SMALL_PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31)
 KEPT = 1 << 15  # normal forms, of the terms that were asked for last
 
 UNIT: Monomial = ()
@@ -174,7 +175,7 @@ class Normaliser:
         others = [n for a, n in powers.items() if not self.is_positive(a)]
         if len(others) > 1 or any(n != 1 for n in others):
             return None
-        return {number(c / d): Fraction(1)} | powers
+        return {number(p): Fraction(n) for p, n in _primes(c / d).items()} | powers
 
     def is_positive(self, atom: Expr) -> bool:
         """Whether an atom is above 0 wherever it has a value."""
@@ -224,6 +225,20 @@ def _even(term: Expr) -> Expr:
 
 
 # --- polynomials ----------------------------------------------------------------------------------
+
+
+
+def _primes(value: Fraction) -> dict[int, int]:
+    """The prime factors of a number above 0 with their powers; large ones are left as they are."""
+    powers: dict[int, int] = {}
+    for whole, sign in ((value.numerator, 1), (value.denominator, -1)):
+        for prime in (p for p in SMALL_PRIMES if p * p <= whole):
+            while whole % prime == 0:
+                whole //= prime
+                powers[prime] = powers.get(prime, 0) + sign
+        if whole > 1:
+            powers[whole] = powers.get(whole, 0) + sign
+    return powers
 
 
 def _constant(value: Fraction) -> Polynomial:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -294,7 +293,6 @@ def _ready(measured: bool) -> None:
 
     if measured:
         quiet()
-        import_module("lossc.runtime")
     warm_up()
     gc.collect()
     gc.freeze()

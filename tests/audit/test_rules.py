@@ -56,10 +56,12 @@ EQUAL = (
     ("-log(sigmoid(x))", "softplus(-x)"),
     ("log(exp(x) + exp(y))", "logaddexp(y, x)"),
     ("tanh(x)", "2 * sigmoid(2 * x) - 1"),
+    ("log(8 / 3) + log(1 / 2)", "2 * log(2) - log(3)"),
+    ("log(12 * d)", "log(d) + log(4) + log(3)"),
     ("log(d / x^2)", "log(d) - 2 * log(abs(x))"),
 )
 UNEQUAL = (("x", "abs(x)"), ("sqrt(x^2)", "x"), ("log(x^2)", "2 * log(x)"), ("x^2", "x^3"),
-           ("softplus(x)", "softplus(-x)"))  # fmt: skip
+           ("softplus(x)", "softplus(-x)"), ("log(6)", "log(2) * log(3)"), ("log(4)", "log(2)"))  # fmt: skip
 
 
 @pytest.mark.parametrize(("a", "b"), EQUAL[:-1])
