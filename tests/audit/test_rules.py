@@ -61,7 +61,8 @@ EQUAL = (
     ("log(d / x^2)", "log(d) - 2 * log(abs(x))"),
 )
 UNEQUAL = (("x", "abs(x)"), ("sqrt(x^2)", "x"), ("log(x^2)", "2 * log(x)"), ("x^2", "x^3"),
-           ("softplus(x)", "softplus(-x)"), ("log(6)", "log(2) * log(3)"), ("log(4)", "log(2)"))  # fmt: skip
+           ("softplus(x)", "softplus(-x)"), ("log(6)", "log(2) * log(3)"),
+           ("log(4)", "log(2)"))  # fmt: skip
 
 
 @pytest.mark.parametrize(("a", "b"), EQUAL[:-1])
