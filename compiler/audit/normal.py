@@ -227,7 +227,6 @@ def _even(term: Expr) -> Expr:
 # --- polynomials ----------------------------------------------------------------------------------
 
 
-
 def _primes(value: Fraction) -> dict[int, int]:
     """The prime factors of a number above 0 with their powers; large ones are left as they are."""
     powers: dict[int, int] = {}
