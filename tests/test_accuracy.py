@@ -19,6 +19,7 @@ from mpmath import mp
 import lossc
 from lossc.cli import main
 from lossc.compiler import domains as dom
+from lossc.compiler.accuracy import run as accuracy_run
 from lossc.compiler.accuracy.batches import Batch, Batches
 from lossc.compiler.accuracy.errors import exact_error, usual_error
 from lossc.compiler.accuracy.floats import FORMATS, Format
@@ -26,6 +27,7 @@ from lossc.compiler.accuracy.report import AccuracyReport
 from lossc.compiler.accuracy.run import Engine, Plan, measure
 from lossc.compiler.accuracy.sampling import FLOATS, FloatSampler
 from lossc.compiler.accuracy.truth import Ground, Subject
+from lossc.compiler.gradcheck.point import Clock
 from lossc.compiler.gradcheck.sampling import EDGE, MILD, ZERO
 from lossc.compiler.ir import Axis, Const
 from lossc.validate import find_outside
@@ -444,6 +446,24 @@ def test_points_that_do_not_fit_are_noted() -> None:
 def test_an_unknown_dtype_is_refused() -> None:
     with pytest.raises(lossc.LosscError, match="float8"):
         lossc.compile("mean(y)").accuracy(dtypes="float8")
+
+
+def test_what_is_not_told_in_time_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of a result is not left out without a word because it takes long to judge."""
+
+    class Slow(Clock):
+        used = 1.0  # type: ignore[assignment]
+
+    monkeypatch.setattr(accuracy_run, "Clock", Slow)
+    checked = lossc.compile("mean(y) where y in [1, 2]")._checked
+
+    def engine(batch: Batch, format: Format) -> Mapping[str, Any]:
+        count = batch.samples or 1
+        return {"": np.zeros(count), "y": np.zeros((count, 1))}
+
+    plan = Plan(40, formats=["float32"], seconds=1.5)
+    value, _ = measure(checked, lambda subject: {"own": engine}, plan).rows
+    assert value.figures.points == 0 and value.unknown > 0
 
 
 # --- the command ------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from lossc.compiler.passes import stabilise
 from lossc.runtime import Runtime
 
 POINTS, SECONDS = 100, 1.0  # of each loss, and for the true results at them
-PATIENCE = 10.0  # seconds, if nothing was found in so few
+PATIENCE = 20.0  # seconds, if nothing was found in so few
 FEW = 20  # points, from which on an average is looked at
 CORPUS = Path(__file__).parent / "corpus"
 LOSSES = [*lossc.std, *(p.stem for p in sorted(CORPUS.glob("*.loss")) if p.stem not in lossc.std)]

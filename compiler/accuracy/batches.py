@@ -30,7 +30,7 @@ CLOSE = "close"  # inputs of one shape that are equal or nearly so
 STYLES = (FLOATS, FLOATS, MILD, FLOATS, EDGE, FLOATS, FLOATS, CLOSE, MILD, FLOATS)
 VARIED = 4  # a batch in so many has other params than the defaults
 SIZE = 3  # of the axes
-MOST = 100  # numbers of an input; of more, axes are as short as can be
+MOST = 100  # numbers of an input; where there would be more, axes are shorter
 STEPS = 4  # powers of 2 of last places, by which close inputs differ
 CHUNK = 25  # the most samples of a batch
 KINKS = 12  # the most points at kinks
@@ -180,9 +180,12 @@ class Batches:
         known = lengths_of_params(self.checked, self.program)
         if self.lead is not None:
             known[self.lead] = 1
-        found = smallest(self.program, known, SIZE)
-        most = max((prod(found[a] for a in t.axes) for t in self.program.inputs), default=0)
-        return found if most <= MOST else smallest(self.program, known, 1)
+        for length in range(SIZE, 0, -1):
+            found = smallest(self.program, known, length)
+            numbers = (prod(found[a] for a in t.axes) for t in self.program.inputs)
+            if max(numbers, default=0) <= MOST:
+                break
+        return found
 
     @cached_property
     def around(self) -> Points:

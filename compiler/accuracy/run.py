@@ -131,14 +131,18 @@ class _Measurement:
                 continue
             error = error_of(format, np.ravel(results[sample]).tolist(), np.ravel(true).tolist())
             ground = self.ground(truth, k) if error.bits > MEAN_BAR else Ground.FIRM
+            if ground is None:
+                tallies.unknown += 1
+                continue
             for tally in tallies.of(ground):
                 at = "" if error.bits <= tally.worst else self.shown(batch, k)
                 tally.add(error.bits, error.absolute, error.finite, at)
 
-    def ground(self, truth: Truth, k: int) -> Ground:
-        """What a result rests on, which takes time as the truth does."""
+    def ground(self, truth: Truth, k: int) -> Ground | None:
+        """What a result rests on, which takes time as the truth does; None if none is left."""
         clock = Clock(self.left)
-        clock.check()
+        if clock.is_out:
+            return None
         found = truth.ground(k)
         self.left -= clock.used
         return found

@@ -30,7 +30,6 @@ from ..ir import (
     Select,
     Size,
     Tensor,
-    postorder,
 )  # fmt: skip
 from .instances import is_instance
 
@@ -120,21 +119,13 @@ STEPS = frozenset(("floor", "ceil", "round", "sign", "relu"))
 
 @dataclass
 class _Kin:
-    """Inferences under the same domains, by what they assume, and which terms are in which.
+    """Inferences under the same domains, by what they assume, and what each term rests on.
 
-    A term's mask has a bit for each term in it, its own among them.
+    A term's mask has a bit for each term that its bounds rest on, its own the highest.
     """
 
     members: dict[frozenset[tuple[Expr, Bounds]], Inference] = field(default_factory=dict)
     masks: dict[Expr, int] = field(default_factory=dict)
-
-    def mask(self, term: Expr) -> int:
-        if term not in self.masks:
-            for part in postorder(term):
-                if part not in self.masks:
-                    inner = [self.masks[p] for p in part.parts]
-                    self.masks[part] = reduce(or_, inner, 1 << len(self.masks))
-        return self.masks[term]
 
 
 @dataclass
@@ -149,8 +140,9 @@ class Inference:
 
     def __post_init__(self) -> None:
         self.kin.members[frozenset(self.assumed.items())] = self
-        self.bits = {t: 1 << self.kin.mask(t).bit_length() - 1 for t in self.assumed}
-        self.narrower: dict[int, Inference] = {}
+        self.bits = {t: 1 << self.mask(t).bit_length() - 1 for t in self.assumed}
+        self.all_bits = sum(self.bits.values())
+        self.narrower = {self.all_bits: self}
 
     def of(self, term: Expr) -> Bounds:
         """Between which numbers a term lies."""
@@ -169,16 +161,33 @@ class Inference:
         return home.known[term]
 
     def about(self, term: Expr) -> Inference:
-        """What is assumed of a term and its parts: all that its bounds rest on."""
-        if not self.assumed:
-            return self
-        mask = self.kin.mask(term)
-        within = sum(bit for bit in self.bits.values() if mask & bit)
+        """What is assumed of a term and what it is made of: all that its bounds rest on.
+
+        It does not `hold` other conditions that are assumed here.
+        """
+        within = self.mask(term) & self.all_bits if self.assumed else 0
         if within not in self.narrower:
-            self.narrower[within] = self.assuming(
-                {t: b for t, b in self.assumed.items() if mask & self.bits[t]}
-            )
+            facts = {t: b for t, b in self.assumed.items() if within & self.bits[t]}
+            self.narrower[within] = self.assuming(facts)
         return self.narrower[within]
+
+    def mask(self, term: Expr) -> int:
+        """The bits of the terms that a term's bounds rest on."""
+        masks, stack = self.kin.masks, [term]
+        while term not in masks:
+            top = stack[-1]
+            missing = [p for p in self.grounds(top) if p not in masks]
+            stack += missing
+            if not missing:
+                inner = [masks[p] for p in self.grounds(stack.pop())]
+                masks.setdefault(top, reduce(or_, inner, 1 << len(masks)))
+        return masks[term]
+
+    def grounds(self, term: Expr) -> tuple[Expr, ...]:
+        """The parts of a term, and of a tensor the ends of its domain."""
+        if isinstance(term, Access) and term.tensor.name in self.domains:
+            return (*term.parts, *_ends(self.domains[term.tensor.name]))
+        return term.parts
 
     def assuming(self, facts: Mapping[Expr, Bounds]) -> Inference:
         """The inference of its kin that assumes just this."""
@@ -396,6 +405,20 @@ class Inference:
 
 
 # --- arithmetic -----------------------------------------------------------------------------------
+
+
+def _ends(domain: dom.Domain) -> tuple[Expr, ...]:
+    """The terms in a domain."""
+    match domain:
+        case dom.Between(low=low, high=high):
+            return tuple(x for x in (low, high) if x is not None)
+        case dom.IntRange(low=low, high=high):
+            return (low, high)
+        case dom.Values(values=values):
+            return values
+        case dom.Union(parts=parts):
+            return tuple(x for part in parts for x in _ends(part))
+    return ()
 
 
 def _constant(term: Const) -> Bounds:

@@ -21,6 +21,7 @@ Polynomial = Mapping[Monomial, Fraction]
 LARGEST = 64  # monomials of a product
 MOST_TERMS = 250  # terms that one normal form may take
 SMALL_PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31)
+MOST_BITS = 2048  # of a number whose factors are looked for
 KEPT = 1 << 15  # normal forms, of the terms that were asked for last
 
 UNIT: Monomial = ()
@@ -160,8 +161,7 @@ class Normaliser:
             return Ratio(_atom(build("log", as_term(ratio))), SINGLE)
         total = Ratio(NOTHING, SINGLE)
         for atom, n in powers.items():
-            if atom != ONE:
-                total = _plus(total, _scaled(self.log_of(atom), n))
+            total = _plus(total, _scaled(self.log_of(atom), n))
         return total
 
     def product(self, ratio: Ratio) -> dict[Expr, Fraction] | None:
@@ -175,7 +175,8 @@ class Normaliser:
         others = [n for a, n in powers.items() if not self.is_positive(a)]
         if len(others) > 1 or any(n != 1 for n in others):
             return None
-        return {number(p): Fraction(n) for p, n in _primes(c / d).items()} | powers
+        factor = number(c / d)
+        return powers | {factor: powers.get(factor, Fraction(0)) + 1}
 
     def is_positive(self, atom: Expr) -> bool:
         """Whether an atom is above 0 wherever it has a value."""
@@ -191,6 +192,10 @@ class Normaliser:
         return atom.op in ("exp", "sigmoid", "softplus", "cosh")
 
     def log_of(self, atom: Expr) -> Ratio:
+        value = value_of(atom)
+        if value is not None:
+            logs = {build("log", number(p)): Fraction(n) for p, n in primes(value).items()}
+            return Ratio({((log, Fraction(1)),): n for log, n in logs.items()}, SINGLE)
         if isinstance(atom, Apply) and atom.op == "exp":
             return self.ratio(atom.args[0])
         return Ratio(_atom(build("log", atom)), SINGLE)
@@ -227,11 +232,11 @@ def _even(term: Expr) -> Expr:
 # --- polynomials ----------------------------------------------------------------------------------
 
 
-def _primes(value: Fraction) -> dict[int, int]:
-    """The prime factors of a number above 0 with their powers; large ones are left as they are."""
+def primes(value: Fraction) -> dict[int, int]:
+    """The small prime factors of a number above 0, and what is left, with their powers."""
     powers: dict[int, int] = {}
     for whole, sign in ((value.numerator, 1), (value.denominator, -1)):
-        for prime in (p for p in SMALL_PRIMES if p * p <= whole):
+        for prime in SMALL_PRIMES if whole.bit_length() <= MOST_BITS else ():
             while whole % prime == 0:
                 whole //= prime
                 powers[prime] = powers.get(prime, 0) + sign

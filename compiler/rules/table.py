@@ -74,8 +74,11 @@ RULES: tuple[Rule, ...] = (
     Rule("sigmoid less a label", "sigmoid(x) - y", "(1 - 2 * y) * sigmoid((1 - 2 * y) * x)",
          ("label(y)",)),
     Rule("log of a mixture with a point", "log(sigmoid(x) + sigmoid(-x) * exp(y))",
-         "if abs(y) < 1 then log1p(sigmoid(-x) * expm1(y))"
+         "if y > -1 and y < 64 then log1p(sigmoid(-x) * expm1(y))"
          " else logaddexp(-softplus(-x), y - softplus(x))"),
+    Rule("log of a mixture with a point, by its share", "log(p + (1 - p) * exp(y))",
+         "if y > -1 and y < 64 then log1p((1 - p) * expm1(y))"
+         " else logaddexp(log(p), log1p(-p) + y)", ("p > 0", "p < 1")),
     Rule("logit of sigmoid", "logit(sigmoid(x))", "x"),
     Rule("exp of softplus", "exp(-softplus(x))", "sigmoid(-x)"),
     Rule("softplus, by its mirror", "softplus(x) - x", "softplus(-x)"),
