@@ -441,7 +441,8 @@ at most {points:,} points a loss over the floats of its domains, as
 The last column has the points where terms of unlike sign cancel to less than 1/8 and more than one
 bit is lost: their mean error and their share. They are not in the other columns. 32 bits is a
 result that is not a number, or none of whose digits is right. A loss whose truth takes longer than
-{seconds:.0f} seconds to find may have fewer points.
+{seconds:.0f} seconds to find may have fewer points; some were given more time, by
+`bench/accuracy.py --seconds 560 --only NAME ...`.
 
 ## Beside Keras
 
