@@ -30,6 +30,7 @@ from ..rules.alike import log_shares_apart
 from ..rules.build import build, holds
 from ..rules.cancel import without_cancelling
 from ..rules.conditions import COMPARED
+from ..rules.correlation import correlation_of_shares
 from ..rules.logs import places_apart, weights_inside
 from ..rules.match import common_factors, find
 from ..rules.orders import numbers_apart, order_of_parts
@@ -65,6 +66,7 @@ LOG_SHARES = "log-shares in two sums"
 PLACES = "logarithm of sums over one place"
 WEIGHTS = "logarithm of a sum less a share of its part"
 DEVIATIONS = "sum of deviations from a mean"
+CORRELATION = "correlation of exponentials"
 ORDER = "order of what is compared"
 NUMBER = "number beside what is compared"
 Rewrite = Callable[[Expr, Inference], Expr]
@@ -92,7 +94,8 @@ BY_HEAD: Mapping[str, tuple[tuple[str, Rewrite], ...]] = {
         (PLACES, places_apart),
         (WEIGHTS, weights_inside),
     ),
-    **dict.fromkeys(("mul", "div"), ((COMPLEMENT, complements_apart),)),
+    "mul": ((COMPLEMENT, complements_apart),),
+    "div": ((COMPLEMENT, complements_apart), (CORRELATION, correlation_of_shares)),
     "logsumexp": (("common term of logsumexp", common_term_out),),
     **dict.fromkeys(ORDERS, ((ORDER, order_of_parts),)),
     **dict.fromkeys(COMPARED, ((NUMBER, numbers_apart),)),

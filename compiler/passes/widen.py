@@ -320,10 +320,15 @@ class _Widener:
             case "pow":
                 return self.power_leaves(term, parts[0])
             case "add" | "sub" | "lt" | "le" | "gt" | "ge" | "eq" | "ne":
-                shares = any(isinstance(a, Reduce) and a.op == "logsumexp" for a in term.args)
+                shares = any(map(self.is_logsumexp_in_range, term.args))
                 over = self.computed(term) and not shares and all(p.overflows for p in parts)
                 return over or (term.op in ("add", "sub") and self.addend_leaves(term, parts))
         return False
+
+    def is_logsumexp_in_range(self, term: Expr) -> bool:
+        """Whether a term is a logsumexp of terms that are not too large, so that it is not."""
+        is_logsumexp = isinstance(term, Reduce) and term.op == "logsumexp"
+        return is_logsumexp and not self.scales.of(term.parts[0]).overflows
 
     def computed(self, term: Apply) -> bool:
         return any(not isinstance(a, Access | Const) for a in term.args)

@@ -69,6 +69,11 @@ POINTS = {
         "loss f(u[i, k], x[i, k]) = mean[i](sum[k](exp(u) * x))",
         [[[1000.0, 1000.0, 1000.0]], [[3.0, -2.0, -2.0]]],
     ),
+    "logarithms of sums of exponentials of sums too large for single precision": (
+        "loss f(z[i, k]) = mean[i](logsumexp[k](sum[j if j >= k](z[k=j])) - logsumexp[k if k > 0]("
+        "sum[j if j >= k](z[k=j])))",
+        [[[3.4e38, 3.4e38, 1.0]]],
+    ),
     "a difference of exponentials that a large number in both hides": (
         "loss f(s, u, x) = mean(exp(s + u) * x - exp(s))", [[9e31], [-1e11], [2.0]],
     ),
