@@ -51,7 +51,7 @@ POINTS, SECONDS = 2000, 45.0  # of each loss, and for the true results at them
 # Why losses are above the bars. What is not a limit of TensorFlow's operations is still to be done.
 REASONS: dict[str, str] = {
     "distances of one size to the last place, which a softmax tells apart":
-        "soft_nearest_neighbor nca uniformity",
+        "soft_nearest_neighbor uniformity",
     "losses less their weighted mean, where all that count are of one class":
         "weighted_ce",
     "the slope of a quotient of the smallest with itself, which is 0":
@@ -64,8 +64,8 @@ REASONS: dict[str, str] = {
         "expected_shortfall",
     "what is left of the data beside their projection on it, where a branch or a factor keeps "
     "the two sums of the slope apart":
-        "cosine_embedding negative_snr weighted_kappa attention_transfer mds_stress "
-        "dist_correlation barlow_twins parametric_tsne_kl transe_margin circle",
+        "negative_snr attention_transfer mds_stress dist_correlation parametric_tsne_kl "
+        "transe_margin circle",
     "deviations from a mean that one number decides: those of the others differ below the last "
     "place":
         "pearson normalized_cross_correlation negative_sharpe negative_sharpe_turnover",
