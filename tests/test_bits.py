@@ -25,7 +25,7 @@ PATIENCE = 20.0  # seconds, if nothing was found in so few
 FEW = 20  # points, from which on an average is looked at
 CORPUS = Path(__file__).parent / "corpus"
 LOSSES = [*lossc.std, *(p.stem for p in sorted(CORPUS.glob("*.loss")) if p.stem not in lossc.std)]
-# Losses of windows, or of many steps, at no point of which the truth is found so soon.
+# Losses of large windows, whose truth takes longer: `make accuracy` has them.
 SLOW = frozenset(("ssim_gaussian", "ssim_uniform7"))
 # One of each family, of which a point is soon computed: the bars hold where terms cancel, too.
 SAMPLE = (
@@ -80,14 +80,14 @@ def points_of(found: AccuracyReport) -> int:
     return max(r.figures.points for r in found.rows)
 
 
-@pytest.mark.parametrize("name", [n for n in LOSSES if n not in SAMPLE])
+@pytest.mark.parametrize("name", [n for n in LOSSES if n not in SAMPLE and n not in SLOW])
 def test_the_bars_are_kept_where_nothing_cancels(name: str) -> None:
     found = report(name, shaped=True, seconds=SECONDS)
     if not points_of(found):
         found = report(name, shaped=True, seconds=PATIENCE)
     kept = all(is_kept(r.firm) for r in found.rows)
     assert kept, "\n".join(f"{r.of}: {r.firm}" for r in found.rows)
-    assert points_of(found) or name in SLOW, f"no truth of {name} was found in time"
+    assert points_of(found), f"no truth of {name} was found in time"
 
 
 @pytest.mark.parametrize("name", SAMPLE)
