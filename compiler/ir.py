@@ -400,12 +400,19 @@ def reduce(
     body: Expr,
     filter: Expr | None = None,
     result: Kind = REAL,
-) -> Expr:
+) -> Reduce:
     """A reduction that closes the given indices of body and filter, each over its range."""
     within = [body] if filter is None else [body, filter]
     order = _in_order_of_use(ranges, within)
     bound, inside = _close(order, ranges, within)
     return Reduce(op, bound, inside[0], inside[1] if filter is not None else None, result)
+
+
+def reduce_like(
+    whole: Reduce, op: str, body: Expr, filter: Expr | None = None, result: Kind = REAL
+) -> Reduce:
+    """A reduction that closes the indices of another one, each over its range there."""
+    return reduce(op, {b: b.range for b in whole.indices}, body, filter, result)
 
 
 def along(
@@ -499,9 +506,8 @@ def with_parts(term: Expr, parts: list[Expr]) -> Expr:
         case Select():
             return Select(*parts)
         case Reduce():
-            ranges: dict[Index, Range] = {b: b.range for b in term.indices}
             chosen = parts[1] if term.filter is not None else None
-            return reduce(term.op, ranges, parts[0], chosen, term.result)
+            return reduce_like(term, term.op, parts[0], chosen, term.result)
         case Along():
             chosen = parts[2] if term.filter is not None else None
             return along(term.op, term.index, term.index.range, parts[0], parts[1], chosen)

@@ -29,6 +29,7 @@ from .ir import (
     Symbol,
     postorder,
     reduce,
+    reduce_like,
     substitute,
 )  # fmt: skip
 
@@ -204,8 +205,7 @@ def _filtered(
     value = reduce("sum", rest, body, chosen) if rest else select(chosen, body, zero)
     if r.op == "sum":
         return value
-    ranges: dict[Index, Range] = {b: b.range for b in r.indices}
-    count = reduce("count", ranges, r.filter, None, "int")
+    count = reduce_like(r, "count", r.filter, None, "int")
     places: Expr = Const(Fraction(1))
     for axis in kept:
         places = apply("mul", (places, Size(axis))) if places != Const(Fraction(1)) else Size(axis)

@@ -11,14 +11,13 @@ import traceback
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from difflib import get_close_matches
-from importlib import import_module
 from types import ModuleType
 from typing import Any, NoReturn
 
 from lossc.dsl.diagnostics import Diagnostic, LosscError
 
 from .commands.terminal import USAGE, Terminal, usage_error
-from .loading import loading
+from .loading import load
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
 
@@ -121,8 +120,7 @@ def _check_command(name: str) -> None:
 
 
 def _module(command: str) -> ModuleType | Any:
-    with loading():
-        return import_module(f"lossc.commands.{COMMANDS[command][0]}")
+    return load(f"lossc.commands.{COMMANDS[command][0]}")
 
 
 def _never_fail_to_print() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import product
 from math import gcd, lcm
 
@@ -158,7 +158,7 @@ class Normaliser:
         ratio = self.ratio(x)
         powers = self.product(ratio)
         if powers is None:
-            return Ratio(_atom(build("log", as_term(ratio))), SINGLE)
+            return _log(as_term(ratio))
         total = Ratio(NOTHING, SINGLE)
         for atom, n in powers.items():
             total = _plus(total, _scaled(self.log_of(atom), n))
@@ -194,11 +194,11 @@ class Normaliser:
     def log_of(self, atom: Expr) -> Ratio:
         value = value_of(atom)
         if value is not None:
-            logs = {build("log", number(p)): Fraction(n) for p, n in primes(value).items()}
-            return Ratio({((log, Fraction(1)),): n for log, n in logs.items()}, SINGLE)
+            logs = (_scaled(_log(number(p)), Fraction(n)) for p, n in primes(value).items())
+            return reduce(_plus, logs, Ratio(NOTHING, SINGLE))
         if isinstance(atom, Apply) and atom.op == "exp":
             return self.ratio(atom.args[0])
-        return Ratio(_atom(build("log", atom)), SINGLE)
+        return _log(atom)
 
     def softplus(self, x: Expr) -> Ratio:
         """One of `x` and `-x` stands for both, their difference being `x`."""
@@ -254,6 +254,10 @@ def _atom(term: Expr) -> Polynomial:
     if value is not None:
         return _constant(value)
     return {((term, Fraction(1)),): Fraction(1)}
+
+
+def _log(x: Expr) -> Ratio:
+    return Ratio(_atom(build("log", x)), SINGLE)
 
 
 _MINUS = Ratio({UNIT: Fraction(-1)}, SINGLE)

@@ -17,14 +17,12 @@ from ..ir import (
     Apply,
     Const,
     Expr,
-    Index,
-    Range,
     Reduce,
     Select,
     Tensor,
     levelled,
     postorder,
-    reduce,
+    reduce_like,
     with_parts,
 )
 from ..rules.views import terms_of, total
@@ -167,16 +165,15 @@ def _of_two(op: str, one: Scaled, other: Scaled) -> Scaled:
 
 def _of_many(term: Reduce, exponent: Expr, factor: Expr) -> Scaled:
     """A sum, of which the terms of the largest exponent tell the size."""
-    ranges: dict[Index, Range] = {b: b.range for b in term.indices}
     own = [t for t in terms_of(exponent) if t[1].free & frozenset(term.indices)]
     common = total([t for t in terms_of(exponent) if t not in own])
     if not own:
-        return common, reduce(term.op, ranges, factor, term.filter)
+        return common, reduce_like(term, term.op, factor, term.filter)
     some = apply("ne", (factor, ZERO))
     filter = some if term.filter is None else conjunction((term.filter, some))
-    most = reduce("max", ranges, total(own), filter)
+    most = reduce_like(term, "max", total(own), filter)
     body = apply("mul", (factor, _share(_where(factor, plus(total(own), minus(most)), ZERO))))
-    return plus(common, most), reduce(term.op, ranges, body, term.filter)
+    return plus(common, most), reduce_like(term, term.op, body, term.filter)
 
 
 def _where(factor: Expr, then: Expr, other: Expr) -> Expr:

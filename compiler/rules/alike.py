@@ -16,8 +16,7 @@ from itertools import combinations
 
 from ..analyses.bounds import Inference
 from ..fold import apply, select
-from ..ir import INT, Expr, Index, Range, Reduce
-from ..ir import reduce as reduction
+from ..ir import INT, Expr, Reduce, reduce_like
 from ..passes.simplify import minus, plus, times
 from .softmax import flat, opened
 from .views import Terms, factors_of, product, terms_of, total
@@ -46,15 +45,13 @@ class _Sum:
 
     def count(self) -> Expr:
         """How many terms are added up."""
-        ranges: dict[Index, Range] = {b: b.range for b in self.over.indices}
         assert self.over.filter is not None
-        return reduction("count", ranges, self.over.filter, None, INT)
+        return reduce_like(self.over, "count", self.over.filter, None, INT)
 
     def without(self, term: tuple[Fraction, Expr]) -> Expr:
         """The sum without one of its terms."""
-        ranges: dict[Index, Range] = {b: b.range for b in self.over.indices}
         rest = total([t for t in self.terms if t != term])
-        return times(self.outside, reduction("sum", ranges, rest, self.over.filter))
+        return times(self.outside, reduce_like(self.over, "sum", rest, self.over.filter))
 
 
 def log_shares_apart(term: Expr, facts: Inference) -> Expr:

@@ -27,15 +27,13 @@ from ..ir import (
     Bound,
     Const,
     Expr,
-    Index,
-    Range,
     Reduce,
     Select,
     dim_term,
     rebuild,
+    reduce_like,
     substitute,
 )
-from ..ir import reduce as reduction
 from ..passes.simplify import ZERO, minus, plus
 from .conditions import implied, place_of
 from .views import Terms, factors_of, filtered_sum, product, terms_of, total
@@ -132,9 +130,8 @@ def _weighted(whole: Reduce, number: Fraction, less: Expr, facts: Inference) -> 
         share = product(-number * scale, [f for f in factors if f != factor])
         if not share.free & frozenset(whole.indices) and _is_less(share, facts):
             weight = select(part[0], apply("log1p", (minus(share),)), ZERO)
-            ranges: dict[Index, Range] = {b: b.range for b in whole.indices}
             body = plus(whole.body.args[0], weight)
-            return reduction("logsumexp", ranges, body, whole.filter)
+            return reduce_like(whole, "logsumexp", body, whole.filter)
     return None
 
 

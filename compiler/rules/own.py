@@ -30,12 +30,11 @@ from ..ir import (
     Size,
     postorder,
     range_of,
-    substitute,
+    reduce_like,
 )
-from ..ir import reduce as reduction
 from ..passes.simplify import ZERO
 from .cancel import without_cancelling
-from .views import factors_of, product, terms_of, total
+from .views import body_at, factors_of, product, ranges_of, terms_of, total
 
 UNITY = Fraction(1)
 # Of sums of more terms no pairs are tried.
@@ -58,7 +57,7 @@ def without_deviations(term: Expr, facts: Inference) -> Expr:
     body = product(
         number, [(left, power) if t == inner[0][0] else (t, power) for t, power in factors]
     )
-    return ZERO if left == ZERO else _over(term, body, term.filter)
+    return ZERO if left == ZERO else reduce_like(term, term.op, body, term.filter)
 
 
 def _without_deviation(whole: Reduce, body: Expr) -> Expr | None:
@@ -67,16 +66,11 @@ def _without_deviation(whole: Reduce, body: Expr) -> Expr | None:
     for mean, number in terms.items():
         if not (isinstance(mean, Reduce) and mean.op == "mean" and mean.filter is None):
             continue
-        if _ranges(mean) == _ranges(whole) and not mean.free & frozenset(whole.indices):
-            each = _at(mean, whole.indices)
+        if ranges_of(mean) == ranges_of(whole) and not mean.free & frozenset(whole.indices):
+            each = body_at(mean, whole.indices)
             if terms.get(each) == -number:
                 return total([(n, t) for t, n in terms.items() if t not in (mean, each)])
     return None
-
-
-def _over(whole: Reduce, body: Expr, filter: Expr | None, op: str = "") -> Expr:
-    """A reduction over the indices of another one."""
-    return reduction(op or whole.op, {b: b.range for b in whole.indices}, body, filter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +224,7 @@ def _sums_in(base: Expr, power: Fraction) -> tuple[tuple[Fraction, Expr], ...]:
 def _mean_square(term: Reduce) -> Expr:
     """The mean of the squares of the distances from the mean."""
     apart = apply("sub", (term.body, Reduce("mean", term.indices, term.body)))
-    return _over(term, apply("pow", (apart, Const(Fraction(2)))), None, "mean")
+    return reduce_like(term, "mean", apply("pow", (apart, Const(Fraction(2)))))
 
 
 def _parted(
@@ -256,11 +250,11 @@ def _size(index: Bound) -> Expr | None:
 def _without_own(parts: list[_Part]) -> Expr | None:
     """A sum of products by the other places of its sums, if their own parts cancel."""
     sums = [p.over for p in parts if p.over is not None]
-    if not sums or any(_ranges(s) != _ranges(sums[0]) for s in sums):
+    if not sums or any(ranges_of(s) != ranges_of(sums[0]) for s in sums):
         return None
     free = frozenset[Index]().union(*(t.free for p in parts for t, _ in p.factors))
     for places in _places(sums[0], free):
-        at = [p.times(_at(p.over, places)) for p in parts if p.over is not None]
+        at = [p.times(body_at(p.over, places)) for p in parts if p.over is not None]
         own = total(at)
         left = without_cancelling(own)
         if len(at) > 1 and len(terms_of(left)) < len(at) and not _holds_sums(left):
@@ -274,20 +268,10 @@ def _holds_sums(term: Expr) -> bool:
     return any(isinstance(t, Reduce) for t in postorder(term))
 
 
-def _ranges(term: Reduce) -> list[Range]:
-    return [index.range for index in term.indices]
-
-
 def _places(term: Reduce, free: Iterable[Index]) -> Iterator[tuple[Index, ...]]:
     """The free indices that run over the same ranges as those of a sum."""
     same = [[i for i in free if range_of(i) == b.range] for b in term.indices]
     return (places for places in every(*same) if len(set(places)) == len(places))
-
-
-def _at(term: Reduce, places: tuple[Index, ...]) -> Expr:
-    """A term of a sum."""
-    named = {b: Position(i) for b, i in zip(term.indices, places, strict=True)}
-    return substitute(term.body, named)
 
 
 def _others(term: Reduce | None, places: tuple[Index, ...]) -> Expr:
@@ -298,4 +282,4 @@ def _others(term: Reduce | None, places: tuple[Index, ...]) -> Expr:
     apart = [apply("ne", (Position(b), Position(i))) for b, i in pairs]
     others = disjunction(apart)
     chosen = others if term.filter is None else conjunction((others, term.filter))
-    return _over(term, term.body, chosen)
+    return reduce_like(term, term.op, term.body, chosen)

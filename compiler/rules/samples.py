@@ -24,13 +24,12 @@ from ..ir import (
     Expr,
     Index,
     Position,
-    Range,
     Reduce,
     Select,
     range_of,
+    reduce_like,
     substitute,
 )
-from ..ir import reduce as reduction
 from ..passes.simplify import ZERO, minus, times
 from .conditions import implied, place_of
 from .softmax import Share, flat, indicated, shares_of
@@ -65,8 +64,7 @@ class _Shares:
         if self.over.filter is not None:
             alone = select(condition, minus(self.weight), ZERO)
             body = select(self.over.filter, body, alone)
-        ranges: dict[Index, Range] = {b: b.range for b in self.over.indices}
-        return times(self.outside, reduction("sum", ranges, body))
+        return times(self.outside, reduce_like(self.over, "sum", body))
 
 
 def labels_beside_shares(term: Expr, facts: Inference) -> Expr:

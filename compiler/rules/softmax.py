@@ -21,8 +21,7 @@ from fractions import Fraction
 from ..analyses.bounds import Inference
 from ..analyses.instances import places_of
 from ..fold import apply, conjunction, disjunction, select
-from ..ir import Apply, Bound, Const, Expr, Index, Position, Range, Reduce, Select, substitute
-from ..ir import reduce as reduction
+from ..ir import Apply, Bound, Const, Expr, Position, Reduce, Select, reduce_like, substitute
 from ..passes.simplify import ZERO, minus, plus, times
 from .views import Factors, Terms, factors_of, product, terms_of, total
 
@@ -60,8 +59,7 @@ class Share:
     def over(self, op: str, body: Expr, condition: Expr | None = None) -> Expr:
         """A reduction over the places of the whole, or those of them where a condition holds."""
         chosen = conjunction(c for c in (self.whole.filter, condition) if c is not None)
-        ranges: dict[Index, Range] = {b: b.range for b in self.whole.indices}
-        return reduction(op, ranges, body, None if chosen == Const(True) else chosen)
+        return reduce_like(self.whole, op, body, None if chosen == Const(True) else chosen)
 
     @property
     def highest(self) -> Expr:
@@ -369,8 +367,7 @@ def common_term_out(term: Expr, _: Inference) -> Expr:
     inside = [t for t in terms if t[1].free & bound]
     if not outside or not inside:
         return term
-    ranges: dict[Index, Range] = {b: b.range for b in term.indices}
-    return plus(reduction("logsumexp", ranges, total(inside), term.filter), total(outside))
+    return plus(reduce_like(term, "logsumexp", total(inside), term.filter), total(outside))
 
 
 def common_exponential_out(term: Expr, _: Inference) -> Expr:
@@ -386,8 +383,7 @@ def common_exponential_out(term: Expr, _: Inference) -> Expr:
     inside = product(number, [f for f in factors if f not in outside])
     if not outside or not inside.free & bound:
         return term
-    ranges: dict[Index, Range] = {b: b.range for b in term.indices}
-    return times(product(UNITY, outside), reduction("mean", ranges, inside, term.filter))
+    return times(product(UNITY, outside), reduce_like(term, "mean", inside, term.filter))
 
 
 def _is_exp(term: Expr) -> bool:

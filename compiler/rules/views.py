@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from ..fold import apply
-from ..ir import Apply, Bound, Const, Expr, Position, Reduce, Select, kept, substitute
+from ..ir import (
+    Apply,
+    Bound,
+    Const,
+    Expr,
+    Index,
+    Position,
+    Range,
+    Reduce,
+    Select,
+    kept,
+    substitute,
+)
 from ..passes.simplify import ONE, ZERO, minus, over, plus, times
 
 Terms = tuple[tuple[Fraction, Expr], ...]
@@ -162,3 +174,14 @@ def filtered_sum(term: Expr, indices: tuple[Bound, ...]) -> tuple[Expr, Expr] | 
     if isinstance(body, Select) and body.other == ZERO:
         return body.condition, body.then
     return None
+
+
+def ranges_of(term: Reduce) -> list[Range]:
+    """What the indices of a reduction run over."""
+    return [index.range for index in term.indices]
+
+
+def body_at(term: Reduce, places: Sequence[Index]) -> Expr:
+    """What a reduction is taken over, at given places of its indices."""
+    named = {b: Position(i) for b, i in zip(term.indices, places, strict=True)}
+    return substitute(term.body, named)

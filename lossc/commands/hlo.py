@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,7 @@ from lossc.compiler.check import Checked
 from lossc.compiler.elaborate.declare import Input
 from lossc.compiler.ir import BOOL, INT
 from lossc.dsl.diagnostics import LosscError
-from lossc.loading import loading
+from lossc.loading import load
 
 from .terminal import usage_error
 
@@ -48,15 +46,12 @@ def optimized(
 
 def quiet() -> None:
     """Import TensorFlow, and what runs on it, without its greetings on standard error."""
-    if "lossc.runtime" in sys.modules:
-        return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     kept = os.dup(2)
     hidden = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(hidden, 2)
-        with loading():
-            import_module("lossc.runtime")
+        load("lossc.runtime")
     finally:
         os.dup2(kept, 2)
         os.close(kept)
