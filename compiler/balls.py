@@ -9,7 +9,7 @@ overlap is open. Precision is that of Arb's context, where it is used.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from functools import reduce
 from itertools import pairwise
@@ -29,8 +29,10 @@ Scalar = Callable[..., Any]
 Function = Callable[..., Array]
 
 HOLDS, FAILS, OPEN = 1, -1, 0  # of conditions
-ZERO, ONE, INF = arb(0), arb(1), arb("inf")
-ANYTHING = arb("nan")
+ZERO: Ball = arb(0)
+ONE: Ball = arb(1)
+INF: Ball = arb("inf")
+ANYTHING: Ball = arb("nan")
 NAN, NONE = arb("nan"), arb("nan")  # these objects stand for what is surely NaN, and for `none`
 WHOLE = 1 << 64  # the least integer exponent that is not taken as one
 LAST = 4  # bits at the end, which a value of mpmath's does not vouch for
@@ -133,6 +135,23 @@ def _div(x: Ball, y: Ball) -> Ball:
     if not y.is_zero():
         return x / y
     return INF if x > 0 else -INF if x < 0 else ANYTHING
+
+
+def _raised(x: Array, y: Array) -> Any:
+    """Powers, all at once where the exponent is one small integer above 0."""
+    n: Ball = y.flat[0] if y.size == 1 else ZERO
+    if n.is_integer() and 0 < n < WHOLE:
+        return np.power(x, int(n.unique_fmpz()))
+    return _POWERS(x, y)
+
+
+def _quotients(x: Array, y: Array) -> Any:
+    """Quotients, all at once."""
+    zero = np.equal(y, ZERO)
+    if not zero.any():
+        return x / y
+    signs = np.where(np.greater(x, ZERO), INF, np.where(np.less(x, ZERO), -INF, ANYTHING))
+    return np.where(zero, signs, x / y)
 
 
 def _power(x: Ball, y: Ball) -> Ball:
@@ -272,8 +291,20 @@ SCALARS: dict[str, Scalar] = {
     "log_ndtr": _log_ndtr, "lgamma": _lgamma, "trigamma": _trigamma, "bessel_i0e": _bessel_i0e,
     "bessel_i1e": _bessel_i1e, "least": arb.min, "largest": arb.max,
 }  # fmt: skip
+_POWERS: Any = np.frompyfunc(_power, 2, 1)
+# Those that Arb has wherever it gives a finite ball, of whole arrays.
+ARRAYS: dict[str, Callable[..., Any]] = {
+    "div": _quotients, "power": _raised, "exp": np.frompyfunc(arb.exp, 1, 1),
+    "log": np.frompyfunc(arb.log, 1, 1), "sqrt": np.frompyfunc(arb.sqrt, 1, 1),
+}  # fmt: skip
 CONDITIONS: dict[str, Function] = {
     "both": np.minimum, "either": np.maximum, "negation": np.negative,
+}  # fmt: skip
+# What holds, by what surely holds and what surely does not, of numbers.
+ORDERS: dict[str, tuple[Any, Any]] = {
+    "eq": (np.equal, np.not_equal), "ne": (np.not_equal, np.equal),
+    "lt": (np.less, np.greater_equal), "le": (np.less_equal, np.greater),
+    "gt": (np.greater, np.less_equal), "ge": (np.greater_equal, np.less),
 }  # fmt: skip
 COMPARISONS: dict[str, Scalar] = {
     "eq": _eq, "ne": lambda x, y: -_eq(x, y), "lt": _lt, "le": _le,
@@ -311,19 +342,57 @@ def _of_primitive(row: Primitive) -> Function:
         plain = OPERATORS[name]
         return lambda *args: objects(plain(*args))
     if name in COMPARISONS:
-        compare = np.frompyfunc(COMPARISONS[name], len(row.domain), 1)
+        return _compared(np.frompyfunc(COMPARISONS[name], len(row.domain), 1), ORDERS.get(name))
+    return _limited(row.name, SCALARS.get(name) or getattr(arb, name), ARRAYS.get(name))
+
+
+def _compared(compare: Any, order: tuple[Any, Any] | None) -> Function:
+    """A comparison on arrays: by an order of numbers and, where that is open, one by one."""
+    if order is None:
         return lambda *args: np.asarray(compare(*args), dtype=np.int8)
-    return _limited(row.name, SCALARS.get(name) or getattr(arb, name))
+    holds, fails = order
+
+    def value(x: Array, y: Array) -> Array:
+        known = np.subtract(holds(x, y), fails(x, y), dtype=np.int8)
+        return _mended(known, known == OPEN, compare, (x, y))
+
+    return value
 
 
-def _limited(op: str, scalar: Scalar) -> Function:
+def _limited(op: str, scalar: Scalar, array: Callable[..., Any] | None) -> Function:
     """A function on arrays, with its limits."""
 
     def value(*args: Ball) -> Ball:
         result = scalar(*args)
         return result if result.is_finite() else _limit(op, result, args)
 
-    return lambda *args: objects(np.frompyfunc(value, len(args), 1)(*args))
+    def values(*args: Array) -> Array:
+        each = np.frompyfunc(value, len(args), 1)
+        if array is None:
+            return objects(each(*args))
+        found = objects(array(*args))
+        return _mended(found, _is_odd(found, args), each, args)
+
+    return values
+
+
+def _is_odd(found: Array, args: Iterable[Array]) -> Array:
+    """Where Arb gives neither a number nor an infinity, though all arguments are one."""
+    odd: Array = ~np.asarray(_FINITE(found), dtype=bool)
+    if not odd.any():
+        return odd
+    odd &= ~(np.equal(found, INF) | np.equal(found, -INF))
+    for x in args:
+        odd &= ~np.asarray(_NAN(x), dtype=bool)
+    return odd
+
+
+def _mended(found: Array, odd: Array, function: Any, args: tuple[Array, ...]) -> Array:
+    """Results of which the odd ones are computed one by one."""
+    found, odd = np.asarray(found), np.asarray(odd)
+    if odd.any():
+        found[odd] = function(*(np.broadcast_to(a, found.shape)[odd] for a in args))
+    return found
 
 
 FUNCTIONS: dict[str, Function] = {n: _of_primitive(p) for n, p in PRIMITIVES.items()}
@@ -332,6 +401,8 @@ _ABS, _SQRT, _EXP, _LOG = (FUNCTIONS[n] for n in ("abs", "sqrt", "exp", "log"))
 LENIENT = ("pow", "xlogy", "argmax", "argmin", "count", "any", "all")
 _MISSING: Any = np.frompyfunc(is_missing, 1, 1)
 _STRICT: Any = np.frompyfunc(_strict, 2, 1)
+_NAN: Any = np.frompyfunc(arb.is_nan, 1, 1)
+_FINITE: Any = np.frompyfunc(arb.is_finite, 1, 1)
 _JOIN: Any = np.frompyfunc(_join, 2, 1)
 _LEAST: Any = np.frompyfunc(arb.min, 2, 1)
 _LARGEST: Any = np.frompyfunc(arb.max, 2, 1)

@@ -20,6 +20,7 @@ from mpmath import mp
 from . import balls
 from .arithmetic import Arithmetic
 from .balls import ANYTHING, FAILS, HOLDS, NAN, NONE, Array, Ball
+from .forms import Form, forms
 from .interpret import arrays_of
 from .ir import (
     BOOL,
@@ -36,7 +37,6 @@ from .ir import (
     Reduce,
     Select,
     Size,
-    postorder,
     range_of,
 )  # fmt: skip
 
@@ -127,12 +127,13 @@ class _Grid:
     check: Callable[[], None]
     strict: bool
     known: dict[Index, Array] = field(default_factory=dict)
-    done: dict[Expr, Array] = field(default_factory=dict)
-    layouts: dict[frozenset[Index], tuple[Dims, Shape]] = field(default_factory=dict)
+    done: dict[bytes, Array] = field(default_factory=dict)
+    forms: Mapping[Expr, Form] = field(default_factory=dict)
+    shapes: dict[bytes, Shape] = field(default_factory=dict)
 
     def parts(self, program: Program, narrowed: Mapping[Index, Array]) -> Array:
         """The values with indices narrowed to some places, by halves where they are too many."""
-        part = replace(self, known=dict(narrowed), done={}, layouts={})
+        part = replace(self, known=dict(narrowed), forms=forms(program.value), done={}, shapes={})
         try:
             return part.value(program)
         except TooLarge:
@@ -155,9 +156,14 @@ class _Grid:
 
     def value(self, program: Program) -> Array:
         """The values of a program."""
-        for term in postorder(program.value):
+        for term in self.forms:
+            if term.binds:
+                self._shape((*self._outer(term), *term.binds))
+        for term in self.forms:
             self.check()
-            self.done[term] = self._term(term)
+            key = self.forms[term].key
+            if key not in self.done:
+                self.done[key] = self._term(term)
         found = balls.numbers(self._aligned(program.value, program.axes))
         return np.broadcast_to(found, (self.lots, *self._shape(program.axes)))
 
@@ -175,12 +181,12 @@ class _Grid:
 
     def layout(self, term: Expr) -> tuple[Dims, Shape]:
         """The free indices of a term, in the order of the dims of its array, and their lengths."""
-        if term.free not in self.layouts:
-            dims = tuple(sorted(term.free, key=repr))
-            self.layouts[term.free] = dims, self._shape(dims)
-        return self.layouts[term.free]
+        form = self.forms[term]
+        if form.key not in self.shapes:
+            self.shapes[form.key] = self._shape(form.indices)
+        return form.indices, self.shapes[form.key]
 
-    def _shape(self, dims: Sequence[Index]) -> Shape:
+    def _shape(self, dims: Dims) -> Shape:
         shape = tuple(len(self.places(i)) for i in dims)
         if prod(shape) * self.lots > MOST:
             raise TooLarge
@@ -189,7 +195,7 @@ class _Grid:
     def _aligned(self, term: Expr, dims: Dims) -> Array:
         """The array of a term with dims for other indices too, of length 1 where it has none."""
         own, shape = self.layout(term)
-        array = self.done[term]
+        array = self.done[self.forms[term].key]
         if own == dims:
             return array
         at = [own.index(i) if i in own else -1 for i in dims]
@@ -270,8 +276,7 @@ class _Grid:
     def _along(self, term: Along) -> Array:
         """The whole along the index, read at the places asked for."""
         dims, shape = self.layout(term)
-        free = term.body.free | (term.filter.free if term.filter else frozenset())
-        outer = tuple(i for i in dims if i in free and i != term.index)
+        outer = self._outer(term)
         start, _ = term.index.range.bounds(self.size)
         body, kept = self._inner(term, outer)
         table = balls.ALONG[term.op](body, kept)
@@ -282,6 +287,14 @@ class _Grid:
         table = np.broadcast_to(table, (self.lots, *table.shape[1:]))
         slots = [self._lots(len(dims)), *places, (at - start, known)]
         return _read(table, slots, (self.lots, *shape), False)
+
+    def _outer(self, term: Expr) -> Dims:
+        """The indices that a term has beside those that it binds."""
+        dims, _ = self.layout(term)
+        if not isinstance(term, Along):
+            return dims
+        free = term.body.free | (term.filter.free if term.filter else frozenset())
+        return tuple(i for i in dims if i in free and i != term.index)
 
     def _start(self, index: Bound) -> Ball:
         return arb(index.range.bounds(self.size)[0])

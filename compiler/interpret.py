@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
 from numbers import Rational
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from mpmath import mp
 
 from .arithmetic import NEAREST, Arithmetic, Places, Table, Value
+from .forms import Form, form_of
 from .ir import (
     BOOL,
     INT,
@@ -238,6 +240,8 @@ class Compiler:
     def __init__(self) -> None:
         self.functions: dict[Expr, Code] = {}
         self.heights: dict[Expr, int] = {}
+        self.forms: dict[Expr, Form] = {}
+        self.keys: dict[bytes, int] = {}
         self.registers: dict[Index, int] = {}
 
     def code(self, term: Expr) -> Code:
@@ -246,6 +250,7 @@ class Compiler:
             for part in postorder(term):
                 if part not in self.functions:
                     self.heights[part] = 1 + max((self.heights[p] for p in part.parts), default=0)
+                    self.forms[part] = form_of(part, self.forms)
                     self.functions[part] = self._memoised(part, self._build(part))
         return self.functions[term]
 
@@ -254,17 +259,16 @@ class Compiler:
         return self.registers.setdefault(index, len(self.registers))
 
     def _memoised(self, term: Expr, compute: Code) -> Code:
-        """A function that looks its value up by the places of its free indices."""
+        """A function that looks its value up by the term's form and the places of its indices."""
         if isinstance(term, Position):
             return compute
-        key = len(self.functions)
-        slots = [self.register(i) for i in term.free]
+        form = self.forms[term]
+        key = self.keys.setdefault(form.key, len(self.keys))
+        slots = [self.register(i) for i in form.indices]
         if not slots:
             return _kept(compute, lambda machine: key)
-        if len(slots) == 1:
-            slot = slots[0]
-            return _kept(compute, lambda machine: (key, machine.places[slot]))
-        return _kept(compute, lambda machine: (key, *[machine.places[s] for s in slots]))
+        places = itemgetter(*slots)
+        return _kept(compute, lambda machine: (key, places(machine.places)))
 
     def _build(self, term: Expr) -> Code:
         parts = [self.functions[p] for p in term.parts]

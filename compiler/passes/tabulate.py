@@ -99,7 +99,7 @@ class _Tables:
 
     def table(self, term: Expr) -> Expr | None:
         """A term as a place of a table, if some of its indices stand in one sum alone."""
-        if term.kind != REAL or (isinstance(term, Along) and term.op == TABLE):
+        if term.kind not in (REAL, INT) or (isinstance(term, Along) and term.op == TABLE):
             return None
         for form in self.sums(term):
             reach = extent(form, self.ranges | _whole(form.indices))
@@ -121,7 +121,7 @@ class _Tables:
     def sums(self, term: Expr) -> Iterator[Affine]:
         """The sums of several indices whose indices stand nowhere else in a term."""
         found = self.forms_of(term)
-        for form in sorted((f for f in found if len(f) > 1), key=repr):
+        for form in sorted((f for f in found if len(f) > 1), key=_by_name):
             names = {i for i, _ in form}
             alone = all(f == form or not names & {i for i, _ in f} for f in found)
             if alone and any(abs(n) == 1 for _, n in form):
@@ -174,6 +174,11 @@ def _difference(term: Apply) -> Affine | None:
         return affine(term) if term.kind == INT else None
     left, right = (affine(a) if a.kind == INT else None for a in term.args)
     return None if left is None or right is None else left.plus(right, -1)
+
+
+def _by_name(form: Form) -> list[tuple[str, str]]:
+    """A key by which forms have one order wherever a term stands."""
+    return sorted((i.name, repr((i, n))) for i, n in form)
 
 
 def _form(whole: Affine) -> Form:
