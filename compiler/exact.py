@@ -28,6 +28,7 @@ from .ir import Axis, Index, Program
 
 MOST_BITS = 1 << 16
 SPARE_BITS = 80  # at the first precision, beyond the digits asked for
+MORE = 4  # times as many bits make a rounding error smaller, as the precision is doubled
 SURE = 3  # so many precisions must give NaN, until it counts
 
 Place = tuple[int, ...]
@@ -88,8 +89,18 @@ class _Element:
         return bool(abs(a - b) <= mp.ldexp(scale, -asked.bits)) or self.size < asked.floor
 
     def was_below(self, floor: Value) -> bool:
-        """Whether the results were as small before: an exponential can vanish by a rounding."""
-        return len(self.near) > 1 and max(abs(self.near[-2]), abs(self.nudged[-2])) < floor
+        """Whether the results were as small before: an exponential can vanish by a rounding.
+
+        So can a quotient of two of them, each time by another one. What is 0 but for its rounding
+        has some times as many bits as before.
+        """
+        if len(self.near) < 2:
+            return False
+        before = max(abs(self.near[-2]), abs(self.nudged[-2]))
+        if not 0 < before < floor:
+            return bool(before < floor)
+        sizes = [abs(mp.mag(x)) for x in (before, self.size)]
+        return bool(max(sizes) <= MORE * min(sizes))
 
     @property
     def has_size(self) -> bool:

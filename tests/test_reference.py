@@ -137,6 +137,16 @@ def test_a_value_below_the_floor_needs_no_digits() -> None:
     assert found.values[()] < asked.floor
 
 
+@pytest.mark.parametrize("x", [1e20, 6.891891891891892e59, 8.243243243243242e59])
+def test_a_quotient_of_two_that_vanish_is_not_below_the_floor(x: float) -> None:
+    """As many bits as the exponents have are needed; with fewer it may be of any size."""
+    program = lossc.compile("sum(exp(-x^2 / 2) / ndtr(-x))")._checked.program
+    asked = Accuracy(44, floor=mp.mpf(2) ** -166, most=2048)
+    found = evaluate(program, {"x": x}, asked)
+    assert found.settled[()]
+    assert float(found.values[()]) == pytest.approx(x * np.sqrt(2 * np.pi), rel=1e-9)
+
+
 # --- gradients ------------------------------------------------------------------------------
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..ir import INT, Access, Apply, Axis, Bound, Expr, Index, Position, Range, Reduce, range_of
 
 COMMUTING = frozenset(("add", "mul", "max", "min", "logaddexp", "hypot", "eq", "ne", "and", "or"))
 Places = dict[Bound, Expr]
+MOST = 6  # factors of a product that are tried in all orders
 
 
 def is_instance(part: Reduce, term: Expr) -> bool:
@@ -30,6 +33,8 @@ def _matched(pattern: Expr, term: Expr, indices: frozenset[Bound], found: Places
         return found if pattern == term else None
     if not _same_head(pattern, term):
         return None
+    if isinstance(pattern, Apply) and pattern.op == "mul":
+        return _matched_products(_factors(pattern), _factors(term), indices, found)
     orders = [term.parts]
     if isinstance(term, Apply) and term.op in COMMUTING:
         orders.append(term.parts[::-1])
@@ -38,6 +43,32 @@ def _matched(pattern: Expr, term: Expr, indices: frozenset[Bound], found: Places
         if matched is not None:
             return matched
     return None
+
+
+def _matched_products(
+    patterns: Sequence[Expr], factors: Sequence[Expr], indices: frozenset[Bound], found: Places
+) -> Places | None:
+    """As `_matched`, of products whose factors stand in any order."""
+    if len(patterns) != len(factors) or len(factors) > MOST:
+        return None
+    if not patterns:
+        return found
+    first, *rest = patterns
+    for k, factor in enumerate(factors):
+        matched = _matched(first, factor, indices, found)
+        if matched is not None:
+            others = [*factors[:k], *factors[k + 1 :]]
+            whole = _matched_products(rest, others, indices, matched)
+            if whole is not None:
+                return whole
+    return None
+
+
+def _factors(term: Expr) -> list[Expr]:
+    """The factors of a product of products."""
+    if not (isinstance(term, Apply) and term.op == "mul"):
+        return [term]
+    return [f for part in term.args for f in _factors(part)]
 
 
 def _matched_parts(

@@ -3,7 +3,8 @@
 `w * d^2` is computed as `(w * d) * d`. If `w * d` is too large then `d` is above 1, and the whole
 is too large as well; if it is too small then `d` is below 1. `0.5 * d^2` is `(0.5 * d) * d`.
 And 0 times a number too large for any float is 0, as it is for real numbers. A quotient of products
-that not even double precision has room for is a product of quotients.
+that not even double precision has room for is a product of quotients. A softmax of large computed
+numbers is at most 1, though they are computed twice, and rounded otherwise.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from itertools import zip_longest
 
 from ..analyses.scales import FAR, Scale, Scales
 from ..fold import apply
-from ..ir import REAL, Apply, Const, Expr, Select, postorder, with_parts
+from ..ir import REAL, Access, Apply, Const, Expr, Select, postorder, with_parts
+from ..rules.softmax import share_of
 from ..rules.views import Factors, factors_of, product, terms_of, total
 from .simplify import ONE, ZERO, over
 
 # The exponent beyond which no float of double precision reaches.
 ENDLESS = 1024.0
+# The exponent from which on a number in double precision may be off by enough to be seen in `exp`.
+UNSURE = 20.0
 # By how many powers of two a quotient of floats is smaller or larger than one of its parts.
 NEAR = 150.0
 
@@ -35,8 +39,20 @@ def arrange(root: Expr, scales: Scales) -> Expr:
             whole = _nothing_of_much(term, whole, [done[p] for p in term.parts], scales)
         if isinstance(term, Apply) and term.kind == REAL and term.op == "div":
             whole = _by_quotients(term, whole, done, scales)
+        if isinstance(term, Apply) and term.op == "exp":
+            whole = _at_most_one(term, whole, scales)
         done[term] = whole
     return done[root]
+
+
+def _at_most_one(term: Apply, whole: Expr, scales: Scales) -> Expr:
+    """A softmax that is no more than 1, however the two numbers of which it is are rounded."""
+    share = share_of(term)
+    if share is None or isinstance(share.at(share.whole.body), Access):
+        return whole
+    if scales.of(share.whole.body).high <= UNSURE:
+        return whole
+    return apply("exp", (apply("min", (whole.parts[0], ZERO)),))
 
 
 def _by_quotients(term: Apply, whole: Expr, done: Mapping[Expr, Expr], scales: Scales) -> Expr:

@@ -30,7 +30,8 @@ from ..rules.alike import log_shares_apart
 from ..rules.build import build, holds
 from ..rules.cancel import without_cancelling
 from ..rules.conditions import COMPARED
-from ..rules.correlation import correlation_of_shares
+from ..rules.correlation import correlation_of_exponentials
+from ..rules.cosine import one_and_cosine
 from ..rules.logs import places_apart, weights_inside
 from ..rules.match import common_factors, find
 from ..rules.orders import numbers_apart, order_of_parts
@@ -67,6 +68,7 @@ PLACES = "logarithm of sums over one place"
 WEIGHTS = "logarithm of a sum less a share of its part"
 DEVIATIONS = "sum of deviations from a mean"
 CORRELATION = "correlation of exponentials"
+COSINE = "one and a cosine"
 ORDER = "order of what is compared"
 NUMBER = "number beside what is compared"
 Rewrite = Callable[[Expr, Inference], Expr]
@@ -82,6 +84,7 @@ BY_HEAD: Mapping[str, tuple[tuple[str, Rewrite], ...]] = {
             (LOG_SHARES, log_shares_apart),
             (OWN, own_parts_apart),
             (ENTROPY, entropy_of_logit),
+            (COSINE, one_and_cosine),
         ),
     ),
     "sum": (("sum of a softmax", whole_softmax), (DEVIATIONS, without_deviations)),
@@ -95,7 +98,7 @@ BY_HEAD: Mapping[str, tuple[tuple[str, Rewrite], ...]] = {
         (WEIGHTS, weights_inside),
     ),
     "mul": ((COMPLEMENT, complements_apart),),
-    "div": ((COMPLEMENT, complements_apart), (CORRELATION, correlation_of_shares)),
+    "div": ((COMPLEMENT, complements_apart), (CORRELATION, correlation_of_exponentials)),
     "logsumexp": (("common term of logsumexp", common_term_out),),
     **dict.fromkeys(ORDERS, ((ORDER, order_of_parts),)),
     **dict.fromkeys(COMPARED, ((NUMBER, numbers_apart),)),

@@ -31,6 +31,7 @@ from ..ir import (
     postorder,
     range_of,
     reduce_like,
+    with_parts,
 )
 from ..passes.simplify import ZERO
 from .cancel import without_cancelling
@@ -47,17 +48,37 @@ def without_deviations(term: Expr, facts: Inference) -> Expr:
     indices = frozenset(term.indices) if isinstance(term, Reduce) else frozenset()
     if not isinstance(term, Reduce) or (term.filter is not None and term.filter.free & indices):
         return term
-    number, factors = factors_of(term.body)
-    inner = [(t, power) for t, power in factors if t.free & indices]
-    if len(inner) != 1 or inner[0][1] != 1:
-        return term
-    left = _without_deviation(term, inner[0][0])
+    left = _left_to_add(term, term.body)
     if left is None:
         return term
-    body = product(
-        number, [(left, power) if t == inner[0][0] else (t, power) for t, power in factors]
-    )
-    return ZERO if left == ZERO else reduce_like(term, term.op, body, term.filter)
+    return ZERO if left == ZERO else reduce_like(term, term.op, left, term.filter)
+
+
+def _left_to_add(whole: Reduce, body: Expr) -> Expr | None:
+    """A product, or a sum of products, without what a sum of it has for 0; None if there is none.
+
+    A sum within may be taken after the whole one, if its places are the same for all of that.
+    """
+    indices = frozenset(whole.indices)
+    number, factors = factors_of(body)
+    inner = [(t, power) for t, power in factors if t.free & indices]
+    if len(inner) != 1 or inner[0][1] != 1:
+        return None
+    ((part, _),) = inner
+    left = _without_deviation(whole, part)
+    if left is None and isinstance(part, Reduce) and part.op in ("sum", "mean"):
+        left = _left_within(whole, part)
+    if left is None or left == ZERO:
+        return left
+    return product(number, [(left, n) if t == part else (t, n) for t, n in factors])
+
+
+def _left_within(whole: Reduce, part: Reduce) -> Expr | None:
+    """What is left to add of a sum that has the same places for all of the whole one."""
+    if part.filter is not None and part.filter.free & frozenset(whole.indices):
+        return None
+    left = _left_to_add(whole, part.body)
+    return left if left is None or left == ZERO else with_parts(part, [left, *part.parts[1:]])
 
 
 def _without_deviation(whole: Reduce, body: Expr) -> Expr | None:

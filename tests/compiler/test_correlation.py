@@ -1,4 +1,4 @@
-"""Correlations of exponentials: they are computed of shares, with the same value, in any size."""
+"""Correlations of exponentials: computed beside the largest, with the same value, in any size."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def text_of(formula: str) -> str:
 
 
 @pytest.mark.parametrize("formula", FIRING)
-def test_shares_take_the_place_of_exponentials(formula: str) -> None:
+def test_what_they_are_beside_the_largest_takes_their_place(formula: str) -> None:
     before, after, fired = rewritten(text_of(formula))
     assert CORRELATION in fired
     assert same(before, after, POINTS)
@@ -63,3 +63,14 @@ def test_exponentials_too_small_for_floats_have_a_correlation(low: float) -> Non
         squares = sum(a * a for a in own) * sum(b * b for b in other)
         true = product / mp.sqrt(squares)
     assert float(loss(x, y)) == pytest.approx(float(true), rel=1e-6)
+
+
+def test_exponentials_that_are_nearly_the_same_have_a_correlation() -> None:
+    loss = lossc.compile(text_of(FORMULAS[1]))
+    x, y = np.float32([1e-31, -2e-31, 5e-32]), np.float32([0.0, 2.0, 1.0])
+    value, slopes = loss.value_and_grad(x, y, wrt=["x", "y"])
+    reference = loss.reference_gradient(x, y, wrt=["x", "y"])
+    assert float(value) == pytest.approx(float(loss.reference(x, y)), rel=1e-6)
+    for name in ("x", "y"):
+        true = [float(s) for s in reference[name]]
+        assert np.asarray(slopes[name]) == pytest.approx(true, rel=1e-5, abs=1e-6 * max(true))

@@ -33,12 +33,16 @@ FORMULAS = {
     "sum[j if y[j] != 0](x[j] * y[j] / q^2) * x - y * sum[j](x[j]^2) / q^2": OWN,
     "y * sum[j](x[j] - mean[k](x[k]))": DEVIATIONS,
     "y + sum[j](s * (y[j] + mean[k](x[k]) - x[j]) / 3)": DEVIATIONS,
+    "y * sum[j](sum[m if m != i](y[m] * (x[j] - mean[k](x[k]))))": DEVIATIONS,
+    "y + sum[j](s * mean[m](y[m]^2 * (x[j] + y[m] - mean[k](x[k]))))": DEVIATIONS,
 }  # fmt: skip
 # Sums in which nothing cancels at a place.
 KEPT = (
     "s * x - y * sum[j](y[j]^2)", "s * y / norm[j](x[j])^3 - x / norm[j](x[j])",
     "sum[j](x[j] - mean[k](y[k]))", "sum[j](x[j] * (x[j] - mean[k](x[k])))",
     "sum[j if j > 0](x[j] - mean[k](x[k]))",
+    "sum[j](sum[m if m != j](y[m] * (x[j] - mean[k](x[k]))))",
+    "sum[j](y[j] * sum[m](y[m] * (x[j] - mean[k](x[k]))))",
     "sum[j if x[j] > 1](x[j] * y[j]) * x - y * sum[j](x[j]^2)",
 )  # fmt: skip
 POINTS = (

@@ -179,3 +179,14 @@ def test_products_beyond_the_largest_number_have_the_sign_of_their_mean(jit: boo
     assert float(loss(np.float32([1e-30, -3e-30]), np.float32(100))) == pytest.approx(
         -(10**-30) * float(np.exp(100)), rel=1e-6
     )
+
+
+def test_a_share_of_large_computed_numbers_is_at_most_one() -> None:
+    """It is of a number that is computed twice, which may be rounded in two ways."""
+    loss = lossc.std["uniformity"]
+    u = np.float32([[-1.8273413e-20, 3.7268217e28, 1.70668537e19],
+                    [-2.1804347e30, 1.0174680e30, 2.849637e-31],
+                    [-5.6240978e34, 39791.684, -1.1698083e-17]])  # fmt: skip
+    slopes = np.asarray(loss.value_and_grad(u, wrt=["u"], t=2.6878204345703125)[1]["u"])
+    true = np.asarray(loss.reference_gradient(u, wrt="u", t=2.6878204345703125)["u"], dtype=float)
+    assert slopes == pytest.approx(true, rel=1e-6)
