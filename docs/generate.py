@@ -131,9 +131,13 @@ def numerics() -> str:
         "with `log1p(-c)` added in that part. What a table holds at a label, written as a sum over "
         "that one place, is looked at there by the logarithm of a difference of such sums. A "
         "logsumexp that is in two sums as often, with unlike signs, is left out of both. An "
-        "`argmax` of what grows with `x` is one of `x`, before it is rounded.",
+        "`argmax` of what grows with `x` is one of `x`, before it is rounded. One and the cosine "
+        "of two vectors is half the square of the sum of their directions, and a sum of "
+        "deviations from their mean is 0, also within other sums. Correlations of exponentials "
+        "are computed of `expm1(x - max[i](x))`.",
         "3. **The order of products**: `w * d^2` is computed as `(w * d) * d`, of which no "
-        "part leaves the range of floats where the whole does not.",
+        "part leaves the range of floats where the whole does not. A softmax of computed logits is "
+        "1 at most, however they are rounded.",
         "4. **Double precision** for single steps of float32 losses: where a rounding error "
         "would grow beyond a few last places, where a part can be too large or too small for "
         "float32, and where a comparison decides between branches by numbers that were "
