@@ -82,9 +82,11 @@ Shapes = list[tuple[int, ...]]
 
 
 def agree(text: str, numpy: Callable[..., Array], shapes: Shapes, unit: bool) -> None:
+    """Compare at all shapes; float64 at some, where each shape is compiled anew."""
     for way, run in ways(text).items():
         for dtype, tolerance in TOLERANCE.items():
-            for shape in shapes:
+            every = way == "eager" or dtype == np.float32
+            for shape in shapes if every else shapes[::3]:
                 y, p = data(shape, dtype, unit)
                 value = run(y, p)
                 assert value.dtype == dtype and value.shape == ()
