@@ -14,7 +14,7 @@ from fractions import Fraction
 from itertools import zip_longest
 
 from ..analyses.scales import FAR, Scale, Scales
-from ..fold import apply
+from ..fold import apply, select
 from ..ir import REAL, Access, Apply, Const, Expr, Select, postorder, with_parts
 from ..rules.softmax import share_of
 from ..rules.views import Factors, factors_of, product, terms_of, total
@@ -46,13 +46,20 @@ def arrange(root: Expr, scales: Scales) -> Expr:
 
 
 def _at_most_one(term: Apply, whole: Expr, scales: Scales) -> Expr:
-    """A softmax that is no more than 1, however the two numbers of which it is are rounded."""
+    """A softmax that is no more than 1, however the two numbers of which it is are rounded.
+
+    At a place that is left out of the whole it may be of any size.
+    """
     share = share_of(term)
     if share is None or isinstance(share.at(share.whole.body), Access):
         return whole
     if scales.of(share.whole.body).high <= UNSURE:
         return whole
-    return apply("exp", (apply("min", (whole.parts[0], ZERO)),))
+    (less,) = whole.parts
+    least = apply("min", (less, ZERO))
+    if share.whole.filter is not None and not share.is_in(scales.facts):
+        least = select(share.at(share.whole.filter), least, less)
+    return apply("exp", (least,))
 
 
 def _by_quotients(term: Apply, whole: Expr, done: Mapping[Expr, Expr], scales: Scales) -> Expr:

@@ -190,3 +190,13 @@ def test_a_share_of_large_computed_numbers_is_at_most_one() -> None:
     slopes = np.asarray(loss.value_and_grad(u, wrt=["u"], t=2.6878204345703125)[1]["u"])
     true = np.asarray(loss.reference_gradient(u, wrt="u", t=2.6878204345703125)["u"], dtype=float)
     assert slopes == pytest.approx(true, rel=1e-6)
+
+
+def test_what_the_whole_leaves_out_may_be_more_than_one() -> None:
+    rest = "exp(x[i]^2 - logsumexp[j if j != i](x[i=j]^2))"
+    loss = lossc.compile(f"loss odds(x[i]) = sum[i]({rest})")
+    x = np.float32([3, 1, 0.5])
+    assert float(loss(x)) == pytest.approx(float(loss.reference(x)), rel=1e-6)
+    slopes = loss.value_and_grad(x, wrt=["x"])[1]["x"]
+    true = np.asarray(loss.reference_gradient(x, wrt="x")["x"], dtype=float)
+    assert np.asarray(slopes) == pytest.approx(true, rel=1e-5)
