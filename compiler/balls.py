@@ -138,7 +138,10 @@ def _div(x: Ball, y: Ball) -> Ball:
 
 
 def _raised(x: Array, y: Array) -> Any:
-    """Powers, all at once where the exponent is one small integer above 0."""
+    """Powers, all at once where the exponent is one small integer above 0.
+
+    The exponents have no more dims than the bases.
+    """
     n: Ball = y.flat[0] if y.size == 1 else ZERO
     if n.is_integer() and 0 < n < WHOLE:
         return np.power(x, int(n.unique_fmpz()))

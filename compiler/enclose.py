@@ -155,7 +155,7 @@ class _Grid:
         return replace(self, lots=len(lots), arrays={n: a[lots] for n, a in self.arrays.items()})
 
     def value(self, program: Program) -> Array:
-        """The values of a program."""
+        """The values of a program; what is too large is told before any work is done."""
         for term in self.forms:
             if term.binds:
                 self._shape((*self._outer(term), *term.binds))

@@ -54,10 +54,10 @@ def form_of(term: Expr, found: Mapping[Expr, Form]) -> Form:
         return _position(term.index)
     parts = [found[p] for p in term.parts]
     numbers: dict[Index, int] = {}
-    outside = term.at if isinstance(term, Along) else None
+    outside = 1 if isinstance(term, Along) else None  # the place that is read
     words = [_head(term).encode()]
-    for part, form in zip(term.parts, parts, strict=True):
-        closed = () if part is outside else term.binds
+    for k, form in enumerate(parts):
+        closed = () if k == outside else term.binds
         own = [f"b{closed.index(i)}" if i in closed else str(numbers.setdefault(i, len(numbers)))
                for i in form.indices]  # fmt: skip
         words += [form.key, " ".join(own).encode()]

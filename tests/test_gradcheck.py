@@ -151,7 +151,7 @@ def test_corners_in_order_are_found() -> None:
 
 
 def test_large_losses_end_in_time() -> None:
-    report = corpus("ssim_uniform7").check_gradient("yhat", seconds=4)
+    report = corpus("ssim_uniform7").check_gradient("yhat", seconds=0.5)
     assert report.ok, str(report)
     assert report.seconds < 10
     assert any("out of time" in note for note in report.notes)

@@ -22,19 +22,27 @@ def is_instance(part: Reduce, term: Expr) -> bool:
 def places_of(part: Reduce, term: Expr) -> Places | None:
     """The places of a reduction's indices at which its body is a term; None if there are none.
 
-    Every index runs over the whole of an axis, or over all that stands in its place.
+    Every index runs over the whole of an axis, or over all that stands in its place. An index that
+    the term itself binds is no place.
     """
-    return _matched(part.body, term, frozenset(part.indices), {})
+    found = _matched(part.body, term, frozenset(part.indices), {})
+    if found is None or any(place.free - term.free for place in found.values()):
+        return None
+    return found
 
 
 def _matched(pattern: Expr, term: Expr, indices: frozenset[Bound], found: Places) -> Places | None:
     """The places of indices at which a pattern is a term; None if there are none."""
     if not pattern.free & indices:
         return found if pattern == term else None
+    if isinstance(pattern, Position):
+        return _placed(pattern, term, False, indices, found)
     if not _same_head(pattern, term):
         return None
     if isinstance(pattern, Apply) and pattern.op == "mul":
-        return _matched_products(_factors(pattern), _factors(term), indices, found)
+        factors = _factors(pattern)
+        if len(factors) <= MOST:
+            return _matched_products(factors, _factors(term), indices, found)
     orders = [term.parts]
     if isinstance(term, Apply) and term.op in COMMUTING:
         orders.append(term.parts[::-1])
@@ -49,7 +57,7 @@ def _matched_products(
     patterns: Sequence[Expr], factors: Sequence[Expr], indices: frozenset[Bound], found: Places
 ) -> Places | None:
     """As `_matched`, of products whose factors stand in any order."""
-    if len(patterns) != len(factors) or len(factors) > MOST:
+    if len(patterns) != len(factors):
         return None
     if not patterns:
         return found
@@ -75,18 +83,28 @@ def _matched_parts(
     pattern: Expr, parts: tuple[Expr, ...], indices: frozenset[Bound], found: Places
 ) -> Places | None:
     for k, (p, o) in enumerate(zip(pattern.parts, parts, strict=True)):
-        if isinstance(p, Position) and isinstance(p.index, Bound) and p.index in indices:
+        if isinstance(p, Position):
             whole = isinstance(pattern, Access) and _covers(p.index, pattern.tensor.axes[k])
-            whole = whole or (isinstance(o, Position) and range_of(o.index) == p.index.range)
-            if not whole or o.kind != INT or found.get(p.index, o) != o:
-                return None
-            found = {**found, p.index: o}
-            continue
-        inner = _matched(p, o, indices, found)
+            inner = _placed(p, o, whole, indices, found)
+        else:
+            inner = _matched(p, o, indices, found)
         if inner is None:
             return None
         found = inner
     return found
+
+
+def _placed(
+    pattern: Position, term: Expr, whole: bool, indices: frozenset[Bound], found: Places
+) -> Places | None:
+    """As `_matched`, of an index, which may run over the `whole` of an axis that is read there."""
+    index = pattern.index
+    if not (isinstance(index, Bound) and index in indices):
+        return found if pattern == term else None
+    whole = whole or (isinstance(term, Position) and range_of(term.index) == index.range)
+    if not whole or term.kind != INT or found.get(index, term) != term:
+        return None
+    return {**found, index: term}
 
 
 def _covers(index: Index, axis: Axis) -> bool:

@@ -15,7 +15,7 @@ from itertools import zip_longest
 
 from ..analyses.scales import FAR, Scale, Scales
 from ..fold import apply, select
-from ..ir import REAL, Access, Apply, Const, Expr, Select, postorder, with_parts
+from ..ir import REAL, Apply, Const, Expr, Select, postorder, with_parts
 from ..rules.softmax import share_of
 from ..rules.views import Factors, factors_of, product, terms_of, total
 from .simplify import ONE, ZERO, over
@@ -46,18 +46,19 @@ def arrange(root: Expr, scales: Scales) -> Expr:
 
 
 def _at_most_one(term: Apply, whole: Expr, scales: Scales) -> Expr:
-    """A softmax that is no more than 1, however the two numbers of which it is are rounded.
+    """A softmax over some places that is at most 1, however the two numbers it is of are rounded.
 
-    At a place that is left out of the whole it may be of any size.
+    At a place that is left out of the whole it may be of any size. One over all places has no such
+    difference in it when it is computed (`lowered` of `emit/lower.py`).
     """
     share = share_of(term)
-    if share is None or isinstance(share.at(share.whole.body), Access):
+    if share is None or share.whole.filter is None:
         return whole
     if scales.of(share.whole.body).high <= UNSURE:
         return whole
     (less,) = whole.parts
     least = apply("min", (less, ZERO))
-    if share.whole.filter is not None and not share.is_in(scales.facts):
+    if not share.is_in(scales.facts):
         least = select(share.at(share.whole.filter), least, less)
     return apply("exp", (least,))
 

@@ -2,8 +2,8 @@
 
     1 + sum[i](x * y) / (norm[i](x) * norm[i](y))    sum[i]((x / norm[i](x) + y / norm[i](y))^2) / 2
 
-The directions of opposite vectors cancel, but what is left of them is of their small components,
-which have all their digits.
+Over no places it is 1. The directions of opposite vectors cancel, but what is left of them is of
+their small components, which have all their digits.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from fractions import Fraction
 from itertools import permutations
 
 from ..analyses.bounds import Inference
-from ..fold import apply
-from ..ir import Const, Expr, Reduce, reduce_like
+from ..fold import apply, select
+from ..ir import BOOL, Const, Expr, Reduce, reduce_like
 from ..passes.simplify import ONE, over
 from .views import UNITY, factors_of, terms_of, total
 
-SQUARE = Const(Fraction(2))
+TWO = Const(Fraction(2))
 
 
 def one_and_cosine(term: Expr, _: Inference) -> Expr:
@@ -29,9 +29,11 @@ def one_and_cosine(term: Expr, _: Inference) -> Expr:
             continue
         directions = _directions(cosine)
         if directions is not None:
-            square = apply("pow", (apply("add", directions), SQUARE))
+            square = apply("pow", (apply("add", directions), TWO))
+            squares = reduce_like(cosine, "sum", square, cosine.filter)
+            some = reduce_like(cosine, "any", Const(True), cosine.filter, BOOL)
             rest = [t for t in terms if t not in (one, other)]
-            return total([*rest, (number / 2, reduce_like(cosine, "sum", square, cosine.filter))])
+            return total([*rest, (number, select(some, over(squares, TWO), ONE))])
     return term
 
 

@@ -44,6 +44,15 @@ def test_other_sums_are_left_as_they_are(formula: str) -> None:
     assert same(before, after, POINTS)
 
 
+def test_over_no_places_it_is_one() -> None:
+    where = "i if m > 0"
+    text = f"sum[{where}](x * y / (norm[{where}](x) * norm[{where}](y)))"
+    loss = lossc.compile(f"def f(x[i], y[i], m[i]) = 1 + {text}")
+    x, y = np.float32([1, 2]), np.float32([1, 3])
+    assert float(loss(x, y, np.float32([-1, -1]))) == 1
+    assert float(loss(x, y, np.float32([1, -1]))) == 2
+
+
 @pytest.mark.parametrize("small", [1e-3, 1e-9, 1e-30])
 def test_opposite_vectors_keep_their_digits(small: float) -> None:
     loss = lossc.compile(text_of(f"log(1 + {C})"))

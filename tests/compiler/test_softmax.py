@@ -200,3 +200,33 @@ def test_what_the_whole_leaves_out_may_be_more_than_one() -> None:
     slopes = loss.value_and_grad(x, wrt=["x"])[1]["x"]
     true = np.asarray(loss.reference_gradient(x, wrt="x")["x"], dtype=float)
     assert np.asarray(slopes) == pytest.approx(true, rel=1e-5)
+
+
+# Shares of products, or what looks like them, and inputs at which numbers of one size tell.
+LARGE = {
+    "sum[i](y * exp(w * x - logsumexp[j](w[j] * x[j])))": {
+        "w": (1e9, 1e9, 1),
+        "x": (1e9, 1e9, 1),
+        "y": (1, 2, 5),
+    },
+    "sum[i](y * exp(i * x - logsumexp[j](j * x[j])))": {"x": (0, 2e17, 1e17), "y": (5, 1, 2)},
+    "exp(sum[k](x[k] * y[k]) - logsumexp[j](sum[k](x[j] * y[k])))": {
+        "x": (1, -1, 0),
+        "y": (1, -1, 0),
+    },
+    "log(1 - exp(sum[k](x[k] * y[k]) - logsumexp[j](sum[k](x[j] * y[k]))))": {
+        "x": (1, -1, 0),
+        "y": (-1, 1, 0),
+    },
+}
+
+
+@pytest.mark.parametrize("text", LARGE)
+def test_numbers_that_a_share_is_of_are_told_apart(text: str) -> None:
+    inputs = LARGE[text]
+    loss = lossc.compile(f"def f({', '.join(f'{n}[i]' for n in inputs)}) = {text}")
+    data = [np.float32(x) for x in inputs.values()]
+    assert float(loss(*data)) == pytest.approx(float(loss.reference(*data)), rel=1e-6)
+    slopes, true = loss.value_and_grad(*data)[1], loss.reference_gradient(*data)
+    for name, slope in slopes.items():
+        assert np.asarray(slope) == pytest.approx(np.asarray(true[name], dtype=float), rel=1e-5)
