@@ -54,6 +54,8 @@ REASONS: dict[str, str] = {
         "soft_nearest_neighbor uniformity",
     "losses less their weighted mean, where all that count are of one class":
         "weighted_ce",
+    "the slope of a quotient of the smallest with itself, which is 0":
+        "ldam",
     "differences of sums over periods, lost below the last place of a large score":
         "mtlr",
     "the sum of two penalties on the largest score, one of which is lost beside the other":
