@@ -131,12 +131,6 @@ def _isfinite(x: Ball) -> int:
 # --- functions ------------------------------------------------------------------------------------
 
 
-def _div(x: Ball, y: Ball) -> Ball:
-    if not y.is_zero():
-        return x / y
-    return INF if x > 0 else -INF if x < 0 else ANYTHING
-
-
 def _raised(x: Array, y: Array) -> Any:
     """Powers, all at once where the exponent is one small integer above 0.
 
@@ -284,22 +278,17 @@ def _strict(found: Ball, missing: bool) -> Ball:
 
 # Functions that Arb has not, or not at every number; by their names in the table.
 SCALARS: dict[str, Scalar] = {
-    "div": _div, "power": _power, "sqrt": arb.sqrt, "cbrt": _cbrt, "hypot": _hypot, "exp": arb.exp,
-    "floor": arb.floor, "ceil": arb.ceil, "nint": _nint, "fabs": abs,
-    "sign": _of_finite(arb.sgn), "sin": _of_finite(arb.sin), "cos": _of_finite(arb.cos),
-    "atan2": _of_finite(arb.atan2),
-    "relu": lambda x: x.max(ZERO), "clip": _clip, "log": _log, "log1mexp": _log1mexp,
-    "logcosh": _logcosh, "log2": _log2, "log10": _log10, "sigmoid": _sigmoid, "logit": _logit,
-    "softplus": _softplus, "logaddexp": _logaddexp, "xlogy": _xlogy, "ndtr": _ndtr,
-    "log_ndtr": _log_ndtr, "lgamma": _lgamma, "trigamma": _trigamma, "bessel_i0e": _bessel_i0e,
+    "cbrt": _cbrt, "hypot": _hypot, "nint": _nint, "fabs": abs, "sign": _of_finite(arb.sgn),
+    "sin": _of_finite(arb.sin), "cos": _of_finite(arb.cos), "atan2": _of_finite(arb.atan2),
+    "relu": lambda x: x.max(ZERO), "clip": _clip, "log1mexp": _log1mexp, "logcosh": _logcosh,
+    "log2": _log2, "log10": _log10, "sigmoid": _sigmoid, "logit": _logit, "softplus": _softplus,
+    "logaddexp": _logaddexp, "xlogy": _xlogy, "ndtr": _ndtr, "log_ndtr": _log_ndtr,
+    "lgamma": _lgamma, "trigamma": _trigamma, "bessel_i0e": _bessel_i0e,
     "bessel_i1e": _bessel_i1e, "least": arb.min, "largest": arb.max,
 }  # fmt: skip
 _POWERS: Any = np.frompyfunc(_power, 2, 1)
-# Those that Arb has wherever it gives a finite ball, of whole arrays.
-ARRAYS: dict[str, Callable[..., Any]] = {
-    "div": _quotients, "power": _raised, "exp": np.frompyfunc(arb.exp, 1, 1),
-    "log": np.frompyfunc(arb.log, 1, 1), "sqrt": np.frompyfunc(arb.sqrt, 1, 1),
-}  # fmt: skip
+# Those of whole arrays.
+ARRAYS: dict[str, Callable[..., Any]] = {"div": _quotients, "power": _raised}
 CONDITIONS: dict[str, Function] = {
     "both": np.minimum, "either": np.maximum, "negation": np.negative,
 }  # fmt: skip
@@ -346,7 +335,10 @@ def _of_primitive(row: Primitive) -> Function:
         return lambda *args: objects(plain(*args))
     if name in COMPARISONS:
         return _compared(np.frompyfunc(COMPARISONS[name], len(row.domain), 1), ORDERS.get(name))
-    return _limited(row.name, SCALARS.get(name) or getattr(arb, name), ARRAYS.get(name))
+    if name in ARRAYS:
+        return _limited(row.name, ARRAYS[name])
+    scalar: Any = SCALARS.get(name) or getattr(arb, name)
+    return _limited(row.name, np.frompyfunc(scalar, len(row.domain), 1))
 
 
 def _compared(compare: Any, order: tuple[Any, Any] | None) -> Function:
@@ -362,21 +354,15 @@ def _compared(compare: Any, order: tuple[Any, Any] | None) -> Function:
     return value
 
 
-def _limited(op: str, scalar: Scalar, array: Callable[..., Any] | None) -> Function:
+def _limited(op: str, function: Callable[..., Any]) -> Function:
     """A function on arrays, with its limits."""
 
-    def value(*args: Ball) -> Ball:
-        result = scalar(*args)
-        return result if result.is_finite() else _limit(op, result, args)
+    def value(*args: Array) -> Array:
+        found = objects(function(*args))
+        limit = np.frompyfunc(lambda result, *at: _limit(op, result, at), 1 + len(args), 1)
+        return _mended(found, _is_odd(found, args), limit, (found, *args))
 
-    def values(*args: Array) -> Array:
-        each = np.frompyfunc(value, len(args), 1)
-        if array is None:
-            return objects(each(*args))
-        found = objects(array(*args))
-        return _mended(found, _is_odd(found, args), each, args)
-
-    return values
+    return value
 
 
 def _is_odd(found: Array, args: Iterable[Array]) -> Array:
