@@ -373,8 +373,7 @@ def summary(found: Sequence[Found], points: int) -> str:
         f"{len(done) - len(bad)} keep them also where terms do cancel, if the inputs leave the "
         f"result in no doubt. In {len(rare(found))} of the others the means are kept too, and less "
         f"than one point in {1 / RARE:.0f} of any value or gradient is above or not finite. "
-        f"{len(lost)} give a number that is not finite somewhere, where what cancels is lost below "
-        "the last place of double precision, the widest that TensorFlow has. "
+        f"{len(lost)} give a number that is not finite where the truth is a normal number. "
         f"Of the {both} losses that Keras "
         f"has, {len(keras)} of Keras's are above the bars."
     )

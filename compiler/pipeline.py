@@ -10,10 +10,13 @@ from .analyses.scales import Scales
 from .check import Checked
 from .ir import Expr, Program
 from .passes.arrange import arrange
+from .passes.combine import combine
 from .passes.differentiate import differentiate
 from .passes.dominate import dominate
+from .passes.expose import expose
 from .passes.guard import guard
 from .passes.stabilise import stabilise
+from .passes.unrounded import unrounded
 from .passes.widen import widen
 
 # Each pass takes a term and gives one of the same meaning; its name is the file it stands in.
@@ -32,8 +35,9 @@ def prepare(program: Program) -> Program:
 class Numerics:
     """How programs are made right to the last bits; without domains they run as written.
 
-    `forms` keeps the stable forms that were made, and `slopes` the derivatives. With `infinite`,
-    programs tell the larger one of infinite terms of either sign, which takes longer.
+    `forms` keeps the stable forms that were made, and `slopes` the derivatives. Programs for a
+    second run take longer: if `infinite`, they tell the larger one of infinite terms of either
+    sign, and if `lossless`, what is left of products that cancel beyond double precision.
     """
 
     domains: Domains | None = None
@@ -43,6 +47,7 @@ class Numerics:
     )
 
     infinite: bool = False
+    lossless: bool = False
 
     @staticmethod
     def of(checked: Checked) -> Numerics:
@@ -71,15 +76,25 @@ class Numerics:
             return program
         facts = Inference(self.domains)
         value = dominate(program.value, facts) if self.infinite else program.value
-        return replace(program, value=arrange(value, Scales(facts)))
+        value = combine(value, facts) if self.lossless else value
+        value = arrange(value, Scales(facts))
+        return replace(program, value=expose(value, facts) if self.lossless else value)
 
-    def of_infinite(self, *programs: Program) -> Numerics | None:
-        """Those for infinite terms, if such terms of either sign can meet in a stable program."""
+    def of_second_run(self, *programs: Program) -> Numerics | None:
+        """Those for another run where a result of stable programs is not finite, if one helps."""
         if self.domains is None:
             return None
         facts = Inference(self.domains)
-        meet = any(dominate(p.value, facts) != p.value for p in programs)
-        return replace(self, infinite=True) if meet else None
+        if any(dominate(p.value, facts) != p.value for p in programs):
+            return replace(self, infinite=True)
+        lossy = unrounded((expose(p.value, facts) for p in programs), facts)
+        return replace(self, lossless=True) if lossy else None
+
+    def unrounded(self, *programs: Program) -> frozenset[Expr]:
+        """The terms of some programs to be computed in all digits."""
+        if self.domains is None or not self.lossless:
+            return frozenset()
+        return unrounded((p.value for p in programs), Inference(self.domains))
 
     def wide(self, *programs: Program) -> frozenset[Expr]:
         """The terms of some programs to be computed in double precision."""

@@ -14,7 +14,7 @@ from lossc.compiler.check import Checked, specialise
 from lossc.compiler.elaborate.declare import Default, Input, Param
 from lossc.compiler.emit.gradient import differentiable, value_and_gradients
 from lossc.compiler.emit.hessian import diagonals, products
-from lossc.compiler.emit.to_tf import compute_dtype
+from lossc.compiler.emit.arrays import compute_dtype
 from lossc.compiler.ir import BOOL, INT, PACK, REAL, Program
 from lossc.compiler.passes.hessian import direction
 from lossc.compiler.pipeline import AS_WRITTEN, Numerics

@@ -23,8 +23,8 @@ def rewritten(text: str) -> tuple[Program, Program, list[str]]:
 
 
 def values(program: Program, point: Point) -> list[mp.mpf]:
-    """All numbers of a program's value, of the inputs that it has."""
-    names = {t.name for t in program.inputs}
+    """All numbers of a program's value, of the inputs and params that it has."""
+    names = {t.name for t in (*program.inputs, *program.params)}
     return _flat(interpret(program, {n: v for n, v in point.items() if n in names}, DIGITS))
 
 

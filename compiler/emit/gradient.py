@@ -14,7 +14,8 @@ from ..passes.differentiate import SEED, differentiate, total
 from ..passes.tabulate import tabulated
 from ..pipeline import AS_WRITTEN, Numerics, prepare
 from .schedule import schedule
-from .to_tf import emit, emit_all
+from .to_tf import emit, emit_all, emit_plan
+from .unrounded import fits
 
 # TensorFlow's kernels take at most so many axes; nested windows can need more in the derivative.
 WIDEST = 8
@@ -76,9 +77,9 @@ def value_and_gradients(
     derived = {n: d for n, d in found.items() if d is not None}
     taped = {n: _taped(whole, n) for n in names if n not in derived}
 
-    def others(infinite: Numerics) -> list[Program | None]:
-        slopes = [fitting(whole, slopes_of[n], infinite) for n in derived]
-        return [narrowed(infinite.arranged(program)), *slopes]
+    def others(careful: Numerics) -> list[Program | None]:
+        slopes = [fitting(whole, slopes_of[n], careful) for n in derived]
+        return [narrowed(careful.arranged(program)), *slopes]
 
     stable = [program, *(numerics.stable(slopes_of[n](whole)) for n in derived)]
     programs = [narrowed(numerics.arranged(program)), *derived.values()]
@@ -100,8 +101,8 @@ def gradient(program: Program, name: str, numerics: Numerics = AS_WRITTEN) -> Bu
     if derived is None:
         return _taped(program, name)
 
-    def others(infinite: Numerics) -> list[Program | None]:
-        return [fitting(program, derive, infinite, prepare)]
+    def others(careful: Numerics) -> list[Program | None]:
+        return [fitting(program, derive, careful, prepare)]
 
     build = _built([derived], others, [numerics.stable(derive(program))], numerics)
     return lambda tensors: as_input(program, name, build(tensors)[0], tensors)
@@ -113,26 +114,38 @@ def _built(
     stable: Sequence[Program],
     numerics: Numerics,
 ) -> Callable[[Mapping[str, Tensor]], Sequence[Tensor]]:
-    """Programs as one function; if a result is NaN, it is told by others that compare infinities.
+    """Programs as one function; if a result is not finite, it is told by others with more care.
 
     Those are run only then, for they take longer; `stable` are the programs before arrangement.
+    TensorFlow's slopes of the results are those of the first run.
     """
     plain = emit_all(*programs, wide=numerics.wide(*programs))
-    infinite = numerics.of_infinite(*stable)
-    sure = [p for p in others(infinite) if p is not None] if infinite else []
-    if infinite is None or len(sure) < len(programs):
+    careful = numerics.of_second_run(*stable)
+    sure = [p for p in others(careful) if p is not None] if careful else []
+    if careful is None or len(sure) < len(programs):
         return plain
-    careful = emit_all(*sure, wide=infinite.wide(*sure))
+    plan = schedule(*sure, wide=careful.wide(*sure), unrounded=careful.unrounded(*sure))
+    again = emit_plan(plan)
 
     def run(tensors: Mapping[str, Tensor]) -> Sequence[Tensor]:
         values = plain(tensors)
-        lost = [tf.reduce_any(tf.math.is_nan(v)) for v in values if v.dtype.is_floating]
-        found: Sequence[Tensor] = tf.cond(
-            tf.reduce_any(lost), lambda: careful(tensors), lambda: values
-        )
-        return found
+        lost = is_lost(values) & fits(plan, tensors)
+        found = tf.cond(lost, lambda: again(tensors), lambda: values)
+        return [_instead(v, f) for v, f in zip(values, found, strict=True)]
 
     return run
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def _instead(value: Tensor, found: Tensor) -> Any:
+    """What was found for a value, with the slopes of the value."""
+    return tf.identity(found), lambda g: (g, None)
+
+
+def is_lost(values: Sequence[Tensor]) -> Tensor:
+    """Whether a result is not finite, so that it is worth a second run."""
+    found = [tf.reduce_any(~tf.math.is_finite(v)) for v in values if v.dtype.is_floating]
+    return tf.reduce_any(found)
 
 
 def fitting(

@@ -73,7 +73,8 @@ class Step:
     that no tensor takes part; `slots` is set for what reads places of an array; `product` for a
     contraction, whose `args` are its factors. `same` is the step of the same array under other
     names of its axes, where there is one: equal arrays are made once, so that they are equal to the
-    last bit, as the slopes of max and min need. `wide` asks for double precision.
+    last bit, as the slopes of max and min need. `wide` asks for double precision, and
+    `unrounded` for all digits, which are rounded to double precision at the end.
     """
 
     term: Expr
@@ -85,6 +86,7 @@ class Step:
     product: Product | None = None
     same: int | None = None
     wide: bool = False
+    unrounded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,22 +114,32 @@ class Plan:
 
     def __str__(self) -> str:
         return "\n".join(
-            f"%{k}{_axes(s)} = {_describe(s)}{' in double' if s.wide else ''}"
-            for k, s in enumerate(self.steps)
+            f"%{k}{_axes(s)} = {_describe(s)}{_precision(s)}" for k, s in enumerate(self.steps)
         )
 
 
-def schedule(*programs: Program, wide: frozenset[Expr] = frozenset()) -> Plan:
+def schedule(
+    *programs: Program,
+    wide: frozenset[Expr] = frozenset(),
+    unrounded: frozenset[Expr] = frozenset(),
+) -> Plan:
     """The plan of one or more programs over the same tensors; what they share is done once.
 
-    Steps of the terms in `wide` are in double precision.
+    Steps of the terms in `wide` are in double precision, those in `unrounded` in all digits.
     """
     planner = _Planner()
     for program in programs:
         planner.plan(program.value)
     outputs = tuple(planner.done[planner.key(p.value, False)] for p in programs)
-    known = {t for p in programs for t in postorder(p.value)} if wide else set()
-    return Plan(programs, _widened(planner.steps, wide, known), outputs)
+    known = {t for p in programs for t in postorder(p.value)} if wide or unrounded else set()
+    steps = _widened(planner.steps, wide | unrounded, known)
+    return Plan(programs, _unrounded(steps, unrounded), outputs)
+
+
+def _unrounded(steps: Sequence[Step], unrounded: frozenset[Expr]) -> tuple[Step, ...]:
+    """The steps, rounded from all digits where a term of the same array is."""
+    roots = {origin(steps, k) for k, s in enumerate(steps) if s.term in unrounded}
+    return tuple(replace(s, unrounded=k in roots) for k, s in enumerate(steps))
 
 
 def _widened(steps: Sequence[Step], wide: frozenset[Expr], known: set[Expr]) -> tuple[Step, ...]:
@@ -137,19 +149,20 @@ def _widened(steps: Sequence[Step], wide: frozenset[Expr], known: set[Expr]) -> 
     """
     if not wide:
         return tuple(steps)
-    marked = {_origin(steps, k) for k, s in enumerate(steps) if s.term in wide}
+    marked = {origin(steps, k) for k, s in enumerate(steps) if s.term in wide}
     for k in reversed(range(len(steps))):
-        if _origin(steps, k) in marked:
+        if origin(steps, k) in marked:
             parts = (a for a in steps[k].args if steps[a].term not in known)
-            marked.update(_origin(steps, a) for a in parts if _is_computed(steps[a].term))
+            marked.update(origin(steps, a) for a in parts if _is_computed(steps[a].term))
     for k, step in enumerate(steps):
         own = step.term not in known and _is_computed(step.term)
-        if own and any(_origin(steps, a) in marked for a in step.args):
-            marked.add(_origin(steps, k))
-    return tuple(replace(s, wide=_origin(steps, k) in marked) for k, s in enumerate(steps))
+        if own and any(origin(steps, a) in marked for a in step.args):
+            marked.add(origin(steps, k))
+    return tuple(replace(s, wide=origin(steps, k) in marked) for k, s in enumerate(steps))
 
 
-def _origin(steps: Sequence[Step], k: int) -> int:
+def origin(steps: Sequence[Step], k: int) -> int:
+    """The step that makes the array of a step."""
     same = steps[k].same
     return k if same is None else same
 
@@ -236,7 +249,7 @@ class _Planner:
         """Add a term that is computed as another is."""
         k = self.done[self.key(simpler, exact)]
         self.done[self.key(term, exact)] = len(self.steps)
-        self.steps.append(replace(self.steps[k], term=term, args=(k,), same=_origin(self.steps, k)))
+        self.steps.append(replace(self.steps[k], term=term, args=(k,), same=origin(self.steps, k)))
 
     def once(self, step: Step) -> Step:
         """The step, or the same array under other names if it is made already."""
@@ -439,6 +452,10 @@ def _product_of(factors: list[Expr]) -> Expr:
 
 
 # --- printing -------------------------------------------------------------------------------------
+
+
+def _precision(step: Step) -> str:
+    return " in all digits" if step.unrounded else " in double" if step.wide else ""
 
 
 def _axes(step: Step) -> str:
