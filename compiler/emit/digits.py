@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import reduce as fold
 from typing import Any
 
@@ -25,10 +26,10 @@ NORMAL = HALF + 2
 EXACT = 2.0**53
 # The largest power of 2 by which digits are multiplied at once; twice that is beyond all floats.
 FAR = 1016
-# How many numbers a sum over dims may have.
-MANY = 2.0**16
-# The places of 1 by a whole number, which has no end of them.
-INVERSE = 16
+# How many numbers a sum over dims may have: with fewer than 256 digits each, it is exact.
+MANY = 2**15
+# The places of fractions, which have no end of them.
+FRACTION = 16
 # The lowest place and the number of places of a float of single precision, and of a param.
 FLOAT, PARAM = (-10, 19), (-13, 22)
 
@@ -60,9 +61,15 @@ def digits_of(x: Tensor, low: int, count: int) -> Digits:
     return Digits(wholes - BASE * above, low, NORMAL)
 
 
-def digit(number: int) -> Digits:
-    """A number that is one digit."""
-    return Digits(tf.constant([number], tf.float64), 0, abs(number))
+def constant(number: Fraction) -> Digits:
+    """A number; a fraction is rounded below the lowest place."""
+    rest, places = round(number * Fraction(BASE) ** FRACTION), list[int]()
+    while rest or not places:
+        digit = (rest + int(HALF)) % int(BASE) - int(HALF)
+        places.append(digit)
+        rest = (rest - digit) // int(BASE)
+    low = next((k for k, digit in enumerate(places) if digit), FRACTION)
+    return Digits(tf.constant(places[low:] or [0], tf.float64), low - FRACTION, NORMAL)
 
 
 def inverse(count: Tensor) -> Digits:
@@ -70,13 +77,13 @@ def inverse(count: Tensor) -> Digits:
 
     def divide(k: Tensor, rest: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         digit = tf.floor(rest * BASE / count)
-        here = tf.one_hot(k, INVERSE, dtype=tf.float64) > 0
+        here = tf.one_hot(k, FRACTION, dtype=tf.float64) > 0
         return k - 1, rest * BASE - digit * count, tf.where(here, digit[..., None], places)
 
-    places = tf.zeros_like(count)[..., None] + tf.zeros([INVERSE], tf.float64)
-    start = tf.constant(INVERSE - 1), tf.ones_like(count), places
+    places = tf.zeros_like(count)[..., None] + tf.zeros([FRACTION], tf.float64)
+    start = tf.constant(FRACTION - 1), tf.ones_like(count), places
     _, _, places = tf.while_loop(lambda k, *_: k >= 0, divide, start)
-    return Digits(places, -INVERSE, BASE)
+    return Digits(places, -FRACTION, BASE)
 
 
 def rounded(x: Digits) -> Tensor:

@@ -128,9 +128,10 @@ def _built(
     again = emit_plan(plan)
 
     def run(tensors: Mapping[str, Tensor]) -> Sequence[Tensor]:
-        values = plain(tensors)
-        lost = is_lost(values) & fits(plan, tensors)
-        found = tf.cond(lost, lambda: again(tensors), lambda: values)
+        values, room = plain(tensors), fits(plan, tensors)
+        if room is False:
+            return values
+        found = tf.cond(is_lost(values) & room, lambda: again(tensors), lambda: values)
         return [_instead(v, f) for v, f in zip(values, found, strict=True)]
 
     return run

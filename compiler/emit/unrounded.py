@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import reduce as fold
 
@@ -19,7 +19,7 @@ DIGIT = "digit"  # labels the last dim of digits, beside the axes
 SQUARE = Const(Fraction(2))
 # How many numbers in memory the steps in all digits may take, and about how many each takes for
 # each of its places: digits or, for a product, pairs of digits.
-ROOM, DIGITS, PAIRS = 1 << 27, 1 << 6, 1 << 10
+ROOM, DIGITS, PAIRS = 1 << 25, 1 << 6, 1 << 10
 
 
 def fits(plan: Plan, tensors: Mapping[str, Tensor]) -> Tensor | bool:
@@ -30,25 +30,36 @@ def fits(plan: Plan, tensors: Mapping[str, Tensor]) -> Tensor | bool:
     if not any(step.unrounded for step in plan.steps):
         return True
     arrays = Arrays(plan, tensors)
-    return arrays.narrow == tf.float32 and _room(arrays) <= ROOM
+    return arrays.narrow == tf.float32 and sum(_rooms(arrays)) <= ROOM
 
 
-def _room(arrays: Arrays) -> Length:
-    """How many numbers in memory the unrounded steps of a plan take."""
+def _rooms(arrays: Arrays) -> Iterator[Length]:
+    """How many numbers in memory each step takes that is made in all digits."""
     steps = arrays.plan.steps
-    todo = [k for k, step in enumerate(steps) if step.unrounded]
-    found: dict[int, Length] = {}
+    todo, seen = [k for k, step in enumerate(steps) if step.unrounded], set[int]()
     while todo:
         k = origin(steps, todo.pop())
-        if k in found:
-            continue
-        parts, step = _parts(steps, steps[k]), steps[k]
-        axes = merge([steps[p].axes for p in parts] or [step.axes])
-        is_product = _is_product(steps, step)
-        places = math.prod(arrays.length(i) for i in (step.axes if is_product else axes))
-        found[k] = places * (PAIRS if is_product else DIGITS)
-        todo += parts
-    return sum(found.values())
+        if k not in seen:
+            seen.add(k)
+            parts = _parts(steps, steps[k])
+            todo += parts
+            yield _room(arrays, steps[k], [steps[p].axes for p in parts])
+
+
+def _room(arrays: Arrays, step: Step, axes: Sequence[Axes]) -> Length:
+    """How many numbers a step takes of arrays of some axes; too many if its sums are too long."""
+    indices = step.term.indices if isinstance(step.term, Reduce) else ()
+    over = math.prod(arrays.length(i) for i in indices) // (dg.MANY + 1)
+    if not _is_product(arrays.plan.steps, step):
+        around = merge([*axes, step.axes])
+        return _places(arrays, around) * DIGITS + over * ROOM
+    others = merge(axes[: len(step.product.factors) - 1]) if step.product else ()
+    inner = _places(arrays, others) if step.product and len(step.product.factors) > 2 else 0
+    return (_places(arrays, step.axes) + inner) * PAIRS + over * ROOM
+
+
+def _places(arrays: Arrays, axes: Axes) -> Length:
+    return math.prod(arrays.length(i) for i in axes)
 
 
 def _is_product(steps: Sequence[Step], step: Step) -> bool:
@@ -114,10 +125,8 @@ class Unrounded:
     def make(self, k: int, step: Step) -> Digits:
         """The digits of one step, of those of its parts."""
         match step.term:
-            case Const(value=Fraction() as value) if (
-                value.denominator == 1 and abs(value) < dg.HALF
-            ):
-                return dg.digit(int(value))
+            case Const(value=Fraction() as value):
+                return dg.constant(value)
             case Access(kind="real", tensor=tensor) if not tensor.is_param:
                 return dg.digits_of(self.value(k), *dg.FLOAT)
             case Select():

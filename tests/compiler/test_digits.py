@@ -72,7 +72,10 @@ OPERATIONS: dict[str, tuple[Callable[[Digits, Digits], Digits], Array]] = {
     ),
     "the larger": (lambda x, y: dg.extreme(x, y, "max"), np.maximum(F, G)),
     "the smaller": (lambda x, y: dg.extreme(x, y, "min"), np.minimum(F, G)),
-    "where": (lambda x, y: dg.where(tf.constant(MASK), x, dg.digit(-3)), np.where(MASK, F, -3)),
+    "where": (
+        lambda x, y: dg.where(tf.constant(MASK), x, dg.constant(Fraction(-3))),
+        np.where(MASK, F, -3),
+    ),
     "normal": (lambda x, y: dg.normal(dg.summed(dg.multiply(x, x), None, [0])), (F * F).sum(0)),
 }  # fmt: skip
 
@@ -97,20 +100,36 @@ def test_no_digit_is_lost(name: str, jit: bool) -> None:
 def test_equal_numbers_made_in_two_ways_are_equally_large() -> None:
     x = digits(X)
     twice = dg.subtract(dg.multiply(dg.add(x, x), dg.add(x, x)), dg.multiply(x, dg.add(x, x)))
-    both = dg.where(tf.constant(MASK), twice, dg.multiply(dg.digit(2), dg.multiply(x, x)))
+    both = dg.where(
+        tf.constant(MASK), twice, dg.multiply(dg.constant(Fraction(2)), dg.multiply(x, x))
+    )
     assert (exact(dg.largest(both, None, [0, 1])) == (2 * F * F).max()).all()
 
 
 def test_numbers_with_few_digits_take_part() -> None:
     x = dg.digits_of(tf.constant([0.3, -1e-3, 1e30], tf.float64), *dg.PARAM)
     assert exact(x).tolist() == [Fraction(0.3), Fraction(-1e-3), Fraction(1e30)]
-    assert exact(dg.add(x, dg.digit(-7)))[0] == Fraction(0.3) - 7
+    assert exact(dg.add(x, dg.constant(Fraction(-7))))[0] == Fraction(0.3) - 7
+
+
+@pytest.mark.parametrize(
+    "number", [Fraction(0), Fraction(-1), Fraction(3, 4), Fraction(10) ** 30, Fraction(-65536)]
+)
+def test_numbers_that_come_to_an_end_are_exact(number: Fraction) -> None:
+    found = dg.constant(number)
+    assert exact(found) == number
+    assert found.count <= 8
+
+
+def test_fractions_have_digits_enough() -> None:
+    third = exact(dg.constant(Fraction(-1, 3)))
+    assert abs(third + Fraction(1, 3)) < Fraction(1, 2 ** (dg.BITS * dg.FRACTION))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 12345, 2**31 - 1])
 def test_one_by_a_whole_number_has_digits_enough(count: int) -> None:
     found = exact(dg.inverse(tf.constant(count, tf.float64)))
-    assert abs(found - Fraction(1, count)) < Fraction(1, 2 ** (dg.BITS * dg.INVERSE))
+    assert abs(found - Fraction(1, count)) < Fraction(1, 2 ** (dg.BITS * dg.FRACTION))
 
 
 def test_numbers_beyond_all_floats_of_double_precision_do_not_raise() -> None:
