@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,14 @@ import tensorflow as tf
 
 from lossc.compiler.check import Checked, specialise
 from lossc.compiler.elaborate.declare import Default, Input, Param
-from lossc.compiler.emit.gradient import differentiable, value_and_gradients
-from lossc.compiler.emit.hessian import diagonals, products
 from lossc.compiler.emit.arrays import compute_dtype
+from lossc.compiler.emit.gradient import (
+    differentiable,
+    is_lost,
+    second_run,
+    value_and_gradients,
+)
+from lossc.compiler.emit.hessian import diagonals, products
 from lossc.compiler.ir import BOOL, INT, PACK, REAL, Program
 from lossc.compiler.passes.hessian import direction
 from lossc.compiler.pipeline import AS_WRITTEN, Numerics
@@ -54,6 +60,7 @@ class Runtime:
     _fast: dict[Any, Any] = field(default_factory=dict)
     _fixed: dict[Any, Checked] = field(default_factory=dict)
     _defaults: dict[Any, Any] = field(default_factory=dict)
+    _lossy: dict[Any, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         c = self.checked
@@ -77,7 +84,7 @@ class Runtime:
         values = self.param_tensors(checked, params)
         self.check(checked, tensors, values)
         values += self.parts(task, checked, (*tensors, *values), vectors)
-        trace = self.trace(task, checked, tensors, values)
+        trace = self.runner(task, checked, tensors, values)
         if key is not None and self.is_plain(tensors):
             if len(self._fast) >= MOST_SHAPES:
                 self._fast.clear()
@@ -164,18 +171,54 @@ class Runtime:
 
     # --- traces ---------------------------------------------------------------------------------
 
-    def trace(
+    def runner(
         self,
         task: Task,
         checked: Checked,
         tensors: Sequence[tf.Tensor],
         values: Sequence[tf.Tensor],
     ) -> Callable[..., Any]:
-        """The concrete function for these dtypes and ranks."""
+        """What runs a task for these dtypes and ranks.
+
+        A call outside of a graph can look at its results: the trace with a second run is made when
+        they are not finite, which is hardly ever.
+        """
+        whole = partial(self.trace, task, checked, tensors, values)
+        if not tf.executing_eagerly() or not self.may_be_lost(task, checked):
+            return whole()
+        first = self.trace(task, checked, tensors, values, once=True)
+
+        def run(*tensors: tf.Tensor) -> Any:
+            result, lost = first(*tensors)
+            return whole()(*tensors) if lost else result
+
+        return run
+
+    def may_be_lost(self, task: Task, checked: Checked) -> bool:
+        """Whether a second run may tell results of a task that are not finite."""
+        key = (task, checked.program.hash)
+        if task.what in (DIAGONAL, PRODUCT) or not self.stable:
+            return False
+        if key not in self._lossy:
+            self._lossy[key] = bool(second_run(checked.program, task.wrt, self.numerics(checked)))
+        return self._lossy[key]
+
+    def trace(
+        self,
+        task: Task,
+        checked: Checked,
+        tensors: Sequence[tf.Tensor],
+        values: Sequence[tf.Tensor],
+        once: bool = False,
+    ) -> Callable[..., Any]:
+        """The concrete function for these dtypes and ranks.
+
+        With `once` there is no second run; beside the result stands whether one is called for.
+        """
         specs = tuple(self.spec(t) for t in (*tensors, *values))
-        key = (task, checked.program.hash, specs)
+        key = (task, checked.program.hash, specs, once)
         if key not in self._traces:
-            body = self.body(task, checked)
+            body = self.body(task, checked, once)
             function = tf.function(body, jit_compile=self.jit or None, autograph=False)
             self._traces[key] = function.get_concrete_function(*specs)
         trace: Callable[..., Any] = self._traces[key]
@@ -186,13 +229,13 @@ class Runtime:
         shape = tensor.shape if self.shaped else [None] * tensor.shape.rank
         return tf.TensorSpec(shape, tensor.dtype)
 
-    def body(self, task: Task, checked: Checked) -> Callable[..., Any]:
+    def body(self, task: Task, checked: Checked, once: bool = False) -> Callable[..., Any]:
         """The Python function that builds the graph of a task."""
         names = [t.name for t in (*checked.program.inputs, *checked.program.params)]
         if task.what in (DIAGONAL, PRODUCT):
             return self.second(task, checked, names)
-        forward = self.forward(task.what, checked)
-        both = value_and_gradients(checked.program, task.wrt, self.numerics(checked))
+        forward = self.forward(task.what, checked, once)
+        both = value_and_gradients(checked.program, task.wrt, self.numerics(checked), once)
 
         def value(*tensors: tf.Tensor) -> tf.Tensor:
             return forward(dict(zip(names, tensors, strict=True)))
@@ -203,7 +246,13 @@ class Runtime:
             same = task.what == VALUE and not checked.program.axes
             return value if same else forward(named), _of_params(checked, gradients, tensors)
 
-        return value_and_grad if task.wrt else value
+        build = value_and_grad if task.wrt else value
+
+        def with_lost(*tensors: tf.Tensor) -> tuple[Any, tf.Tensor]:
+            result = build(*tensors)
+            return result, is_lost(tf.nest.flatten(result))
+
+        return with_lost if once else build
 
     def second(self, task: Task, checked: Checked, names: list[str]) -> Callable[..., Any]:
         """Builds second derivatives, by name."""
@@ -218,18 +267,18 @@ class Runtime:
         return both
 
     def forward(
-        self, what: str, checked: Checked
+        self, what: str, checked: Checked, once: bool
     ) -> Callable[[Mapping[str, tf.Tensor]], tf.Tensor]:
         """Builds the loss's value, its values per sample, or which of them count."""
         numerics = self.numerics(checked)
         if what == VALUE:
-            return _unpacked(checked.program, numerics)
+            return _unpacked(checked.program, numerics, once)
         separated = separate(checked.program)
         if separated is None:
             raise LosscError(not_separable(checked))
         if what == COUNTED and separated.counted is not None:
-            return _unpacked(separated.counted, numerics)
-        inner = _unpacked(separated.program, numerics)
+            return _unpacked(separated.counted, numerics, once)
+        inner = _unpacked(separated.program, numerics, once)
         if not separated.packed:
             return inner
         over = tf.reduce_mean if separated.op == "mean" else tf.reduce_sum
@@ -268,10 +317,10 @@ def not_separable(checked: Checked) -> Diagnostic:
 
 
 def _unpacked(
-    program: Program, numerics: Numerics
+    program: Program, numerics: Numerics, once: bool
 ) -> Callable[[Mapping[str, tf.Tensor]], tf.Tensor]:
     """The emitter's function, with `...` of the result in the shape that it stands for."""
-    build = differentiable(program, numerics)
+    build = differentiable(program, numerics, once)
     places = [k for k, s in enumerate(program.axes) if s.name == PACK]
     if not places:
         return build

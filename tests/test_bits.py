@@ -74,6 +74,7 @@ def points_of(row: Row) -> int:
 def test_the_bars_are_kept_where_nothing_cancels(name: str) -> None:
     found = report(name, shaped=True)
     assert all(r.firm.ok for r in found.rows), "\n".join(f"{r.of}: {r.firm}" for r in found.rows)
+    assert not any(r.figures.nonfinite for r in found.rows), str(found)
     assert max(map(points_of, found.rows)) >= POINTS * NEARLY
 
 

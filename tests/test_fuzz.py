@@ -24,7 +24,7 @@ TOKENS = """
     softmax inf pi e # " ; , : -> ŷ Σ √ ² ∞ λ \\ ` $ é
 """
 WORDS = [*TOKENS.split(), '"""', "\t", "\n", "\r\n", "\x00", "\u202e"]
-SECONDS = 5.0
+SECONDS = 20.0
 
 
 def survives(text: str) -> CheckedFile | None:

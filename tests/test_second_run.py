@@ -147,15 +147,10 @@ def test_very_large_arrays_and_double_precision_are_left_to_the_first_run() -> N
 
 
 @pytest.mark.parametrize("jit", [True, False])
-@pytest.mark.parametrize("name", ["deep_coral", "multivariate_normal_nll"])
-def test_it_has_slopes_itself(name: str, jit: bool) -> None:
-    loss = find(name)
-    shapes = {"batch": 4, "n": 4, "m": 4, "dim": 3, "i": 3, "j": 3}
+def test_it_has_slopes_itself(jit: bool) -> None:
+    loss = lossc.std.deep_coral
     rng = np.random.default_rng(0)
-    inputs = [
-        tf.constant(rng.normal(size=[shapes[a.name] for a in d.tensor.axes]) + 2, tf.float32)
-        for d in loss._checked.inputs.values()
-    ]
+    inputs = [tf.constant(rng.normal(size=[4, 3]) + 2, tf.float32) for _ in range(2)]
 
     @tf.function(jit_compile=jit)  # type: ignore[untyped-decorator]
     def second(*inputs: Any) -> Any:

@@ -25,15 +25,16 @@ Build = Callable[[Mapping[str, Tensor]], Tensor]
 Derive = Callable[[Program], Program]
 
 
-def differentiable(program: Program, numerics: Numerics = AS_WRITTEN) -> Build:
+def differentiable(program: Program, numerics: Numerics = AS_WRITTEN, once: bool = False) -> Build:
     """The program as a function of its tensors, by name, under its own gradient.
 
     The gradient is built of plain ops too, and only when asked for; a second derivative is
-    TensorFlow's of the first.
+    TensorFlow's of the first. With `once` there is no second run for a value that is not finite.
     """
     program = numerics.stable(program)
     plain = narrowed(numerics.arranged(program))
-    forward = _built([plain], lambda n: [narrowed(n.arranged(program))], [program], numerics)
+    again = None if once else numerics.of_second_run(program)
+    forward = _built([plain], lambda n: [narrowed(n.arranged(program))], numerics, again)
     names = [t.name for t in (*program.inputs, *program.params)]
 
     @cache
@@ -64,11 +65,12 @@ def is_smooth(program: Program, name: str, value: Tensor) -> bool:
 
 
 def value_and_gradients(
-    program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN
+    program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN, once: bool = False
 ) -> Callable[[Mapping[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]:
     """A program with its derivatives by name, in one graph that shares their work.
 
-    Of a value that has axes, the derivatives are those of its sum.
+    Of a value that has axes, the derivatives are those of its sum. With `once` there is no second
+    run for results that are not finite.
     """
     program = numerics.stable(program)
     whole = total(program)
@@ -81,9 +83,9 @@ def value_and_gradients(
         slopes = [fitting(whole, slopes_of[n], careful) for n in derived]
         return [narrowed(careful.arranged(program)), *slopes]
 
-    stable = [program, *(numerics.stable(slopes_of[n](whole)) for n in derived)]
+    again = None if once else second_run(program, names, numerics)
     programs = [narrowed(numerics.arranged(program)), *derived.values()]
-    build = _built(programs, others, stable, numerics)
+    build = _built(programs, others, numerics, again)
 
     def run(tensors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         value, *slopes = build(tensors)
@@ -104,23 +106,33 @@ def gradient(program: Program, name: str, numerics: Numerics = AS_WRITTEN) -> Bu
     def others(careful: Numerics) -> list[Program | None]:
         return [fitting(program, derive, careful, prepare)]
 
-    build = _built([derived], others, [numerics.stable(derive(program))], numerics)
+    again = numerics.of_second_run(numerics.stable(derive(program)))
+    build = _built([derived], others, numerics, again)
     return lambda tensors: as_input(program, name, build(tensors)[0], tensors)
+
+
+def second_run(
+    program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN
+) -> Numerics | None:
+    """Those of a second run of a program and some derivatives, if their results may be lost."""
+    program = numerics.stable(program)
+    whole = total(program)
+    slopes = (numerics.stable(numerics.derivative(whole, n)) for n in names)
+    return numerics.of_second_run(program, *slopes)
 
 
 def _built(
     programs: Sequence[Program],
     others: Callable[[Numerics], Sequence[Program | None]],
-    stable: Sequence[Program],
     numerics: Numerics,
+    careful: Numerics | None,
 ) -> Callable[[Mapping[str, Tensor]], Sequence[Tensor]]:
     """Programs as one function; if a result is not finite, it is told by others with more care.
 
-    Those are run only then, for they take longer; `stable` are the programs before arrangement.
-    TensorFlow's slopes of the results are those of the first run.
+    Those are run only then, for they take longer. TensorFlow's slopes of the results are those of
+    the first run.
     """
     plain = emit_all(*programs, wide=numerics.wide(*programs))
-    careful = numerics.of_second_run(*stable)
     sure = [p for p in others(careful) if p is not None] if careful else []
     if careful is None or len(sure) < len(programs):
         return plain
@@ -146,7 +158,7 @@ def _instead(value: Tensor, found: Tensor) -> Any:
 def is_lost(values: Sequence[Tensor]) -> Tensor:
     """Whether a result is not finite, so that it is worth a second run."""
     found = [tf.reduce_any(~tf.math.is_finite(v)) for v in values if v.dtype.is_floating]
-    return tf.reduce_any(found)
+    return tf.reduce_any(tf.stack(found)) if found else tf.constant(False)
 
 
 def fitting(
