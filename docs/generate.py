@@ -147,6 +147,18 @@ def numerics() -> str:
         "A step that needs none of this stays in float32. Numbers without data, and "
         "params given as Python numbers, are rounded only where a float32 step uses them.",
         "5. **Sums** are added up in double precision and in blocks.",
+        "6. **A second run**, if a result is not finite. Of `a * b - c * d` double precision "
+        "keeps no digit when both products are near 1e76 and their difference is 1, and what is "
+        "divided by it, chosen by it or weighed by its exponential may be infinite though the "
+        "true result is a float. Such sums are polynomials of the data, whose digits come to an "
+        "end: they are computed in all of them, as integers are, and rounded once. Quotients "
+        "that are added up come to one denominator first, and a softmax is taken beside its "
+        "largest logit. Where terms beyond double precision and of either sign meet in a sum, "
+        "the logarithms of their magnitudes tell which is larger. In a graph the second run is "
+        "compiled with the first, where a formula may need it; a call from Python compiles it "
+        "when a result is lost. Digits are those of float32 data and below, in arrays that have "
+        "room (64 samples of 128 numbers against each other, say); others have the result of "
+        "the first run.",
         "`lossc accuracy FILE` measures what this gives; `make accuracy` does so for every loss, "
         "beside Keras: [the figures](accuracy.md).",
         "## The rewrites",
