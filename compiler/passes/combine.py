@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import reduce as fold
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import NamedTuple, TypeGuard
 
 from ..analyses.bounds import Inference
@@ -30,7 +30,7 @@ from ..ir import (
     reduce_like,
 )
 from ..rules.views import UNITY, body_at, factors_of, product, ranges_of, scaled, terms_of, total
-from .simplify import ZERO
+from .simplify import ONE, ZERO
 
 NONE = Fraction(0)
 # How many addends there may be: products of sums have many.
@@ -84,14 +84,28 @@ def _over_one(term: Expr, known: Polynomials, every: bool) -> Expr | None:
     bases = dict.fromkeys(base for a in addends for base in a.powers)
     common = {b: min(a.powers.get(b, NONE) for a in addends) for b in bases}
     below = [base for base, power in common.items() if power < 0]
-    if not below:
+    if not below or any(power.denominator != 1 for power in common.values()):
         return None
     numerator = total([a.over(common) for a in addends])
     if not known.is_lossy(numerator):
         return None
-    shared = [(base, power) for base, power in common.items() if power]
     sure = conjunction(apply("ne", (b, ZERO)) for b in below if 0 in known.facts.of(b))
-    return select(sure, product(UNITY, [*shared, (numerator, UNITY)]), term)
+    return select(sure, _in_turn(numerator, common), term)
+
+
+def _in_turn(numerator: Expr, powers: Powers) -> Expr:
+    """A term divided and multiplied in turn by one factor after the other.
+
+    All of them together may leave the range of floats where the result does not.
+    """
+    above, below = (
+        [b for b, power in powers.items() for _ in range(int(sign * power))] for sign in (1, -1)
+    )
+    whole = numerator
+    for divisor, factor in zip_longest(below, above, fillvalue=ONE):
+        whole = whole if divisor == ONE else Apply("div", (whole, divisor))
+        whole = whole if factor == ONE else Apply("mul", (whole, factor))
+    return whole
 
 
 def _one_sum(term: Expr, known: Polynomials) -> Expr | None:
