@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager.record import could_possibly_record
 
 from lossc.compiler.check import Checked, specialise
 from lossc.compiler.elaborate.declare import Default, Input, Param
 from lossc.compiler.emit.arrays import compute_dtype
+from lossc.compiler.emit.blocks import in_xla
 from lossc.compiler.emit.gradient import (
     differentiable,
     is_lost,
@@ -21,7 +23,9 @@ from lossc.compiler.emit.gradient import (
     value_and_gradients,
 )
 from lossc.compiler.emit.hessian import diagonals, products
-from lossc.compiler.ir import BOOL, INT, PACK, REAL, Program
+from lossc.compiler.emit.schedule import Plan, schedule
+from lossc.compiler.emit.work import work
+from lossc.compiler.ir import BOOL, INT, REAL
 from lossc.compiler.passes.hessian import direction
 from lossc.compiler.pipeline import AS_WRITTEN, Numerics
 from lossc.compiler.separate import separate
@@ -33,6 +37,9 @@ from .defaults import is_fixed, to_numpy
 VALUE, PER_SAMPLE, COUNTED = "value", "per_sample", "counted"
 DIAGONAL, PRODUCT = "hessian_diagonal", "hessian_vector_product"
 MOST_SHAPES = 512  # so many shapes are remembered as checked
+# Inside a graph, XLA compiles what has arrays of so many elements. Below, TensorFlow's kernels take
+# less than a millisecond, and to compile takes as long as hundreds of steps.
+LARGE = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,21 @@ class Task:
 
     what: str = VALUE
     wrt: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A task, and how its graph is built.
+
+    With `taped` derivatives are computed beside the value, for a tape may ask for them. With
+    `looked_at` the result has beside it whether it is worth a second run; with `careful` it is that
+    of the second run.
+    """
+
+    task: Task
+    taped: bool = False
+    looked_at: bool = False
+    careful: bool = False
 
 
 @dataclass
@@ -57,6 +79,8 @@ class Runtime:
     stable: bool = True
     shaped: bool = False
     _traces: dict[Any, Any] = field(default_factory=dict)
+    _bodies: dict[Any, Any] = field(default_factory=dict)
+    _plans: dict[str, Plan] = field(default_factory=dict)
     _fast: dict[Any, Any] = field(default_factory=dict)
     _fixed: dict[Any, Checked] = field(default_factory=dict)
     _defaults: dict[Any, Any] = field(default_factory=dict)
@@ -169,7 +193,7 @@ class Runtime:
         bare = getattr(checked.item, "bare", False)
         fit("NAME" if bare else checked.name, decls, shapes, checked.program.constraints)
 
-    # --- traces ---------------------------------------------------------------------------------
+    # --- graphs ---------------------------------------------------------------------------------
 
     def runner(
         self,
@@ -180,17 +204,40 @@ class Runtime:
     ) -> Callable[..., Any]:
         """What runs a task for these dtypes and ranks.
 
-        A call outside of a graph can look at its results: the trace with a second run is made when
-        they are not finite, which is hardly ever.
+        A call outside of a graph looks at its results: where they are not finite, a second run is
+        compiled, which is hardly ever. Inside a graph there is no second run.
         """
-        whole = partial(self.trace, task, checked, tensors, values)
-        if not tf.executing_eagerly() or not self.may_be_lost(task, checked):
-            return whole()
-        first = self.trace(task, checked, tensors, values, once=True)
+        taped = could_possibly_record()
+        if not tf.executing_eagerly():
+            return self.inside(task, checked, taped)
+        specs = tuple(map(self.spec, (*tensors, *values)))
+        if not self.may_be_lost(task, checked):
+            return self.trace(Job(task, taped), checked, specs)
+        first = self.trace(Job(task, taped, looked_at=True), checked, specs)
 
         def run(*tensors: tf.Tensor) -> Any:
             result, lost = first(*tensors)
-            return whole()(*tensors) if lost else result
+            return self.trace(Job(task, careful=True), checked, specs)(*tensors) if lost else result
+
+        return run
+
+    def inside(self, task: Task, checked: Checked, taped: bool) -> Callable[..., Any]:
+        """What runs a task as a part of a graph that is being built.
+
+        XLA compiles it if it compiles that graph. Else XLA compiles it alone, once for each shape,
+        where its arrays are so large that it pays.
+        """
+        job = Job(task, taped)
+        body = self.body(job, checked)
+        if not self.jit or in_xla():
+            return body
+
+        def run(*tensors: tf.Tensor) -> Any:
+            size = work(self.plan(checked), self.named(checked, tensors))
+            trace = partial(self.trace, job, checked, tuple(map(self.spec, tensors)))
+            if isinstance(size, int):
+                return trace()(*tensors) if size >= LARGE else body(*tensors)
+            return tf.cond(size >= LARGE, lambda: trace()(*tensors), lambda: body(*tensors))
 
         return run
 
@@ -204,21 +251,12 @@ class Runtime:
         return self._lossy[key]
 
     def trace(
-        self,
-        task: Task,
-        checked: Checked,
-        tensors: Sequence[tf.Tensor],
-        values: Sequence[tf.Tensor],
-        once: bool = False,
+        self, job: Job, checked: Checked, specs: tuple[tf.TensorSpec, ...]
     ) -> Callable[..., Any]:
-        """The concrete function for these dtypes and ranks.
-
-        With `once` there is no second run; beside the result stands whether one is called for.
-        """
-        specs = tuple(self.spec(t) for t in (*tensors, *values))
-        key = (task, checked.program.hash, specs, once)
+        """The concrete function of a job for these dtypes and ranks."""
+        key = (job, checked.program.hash, specs)
         if key not in self._traces:
-            body = self.body(task, checked, once)
+            body = self.body(job, checked)
             function = tf.function(body, jit_compile=self.jit or None, autograph=False)
             self._traces[key] = function.get_concrete_function(*specs)
         trace: Callable[..., Any] = self._traces[key]
@@ -229,35 +267,54 @@ class Runtime:
         shape = tensor.shape if self.shaped else [None] * tensor.shape.rank
         return tf.TensorSpec(shape, tensor.dtype)
 
-    def body(self, task: Task, checked: Checked, once: bool = False) -> Callable[..., Any]:
-        """The Python function that builds the graph of a task."""
+    def plan(self, checked: Checked) -> Plan:
+        """The plan of the value, by which its size is judged."""
+        key = checked.program.hash
+        if key not in self._plans:
+            numerics = self.numerics(checked)
+            self._plans[key] = schedule(numerics.arranged(numerics.stable(checked.program)))
+        return self._plans[key]
+
+    def named(self, checked: Checked, tensors: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The tensors by the names of the program's inputs and params."""
         names = [t.name for t in (*checked.program.inputs, *checked.program.params)]
+        return dict(zip(names, tensors, strict=False))
+
+    def body(self, job: Job, checked: Checked) -> Callable[..., Any]:
+        """The Python function that builds the graph of a job; made once, for its plan is kept."""
+        key = (job, checked.program.hash)
+        if key not in self._bodies:
+            made = self._body(job, checked)
+            self._bodies[key] = tf.autograph.experimental.do_not_convert(made)
+        body: Callable[..., Any] = self._bodies[key]
+        return body
+
+    def _body(self, job: Job, checked: Checked) -> Callable[..., Any]:
+        task = job.task
         if task.what in (DIAGONAL, PRODUCT):
-            return self.second(task, checked, names)
-        forward = self.forward(task.what, checked, once)
-        both = value_and_gradients(checked.program, task.wrt, self.numerics(checked), once)
+            return self.second(task, checked)
+        forward = self.forward(job, checked)
 
         def value(*tensors: tf.Tensor) -> tf.Tensor:
-            return forward(dict(zip(names, tensors, strict=True)))
+            return forward(self.named(checked, tensors))
+
+        if not task.wrt:
+            return _looked_at(value) if job.looked_at else value
+        both = value_and_gradients(checked.program, task.wrt, self.numerics(checked), job.careful)
 
         def value_and_grad(*tensors: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-            named = dict(zip(names, tensors, strict=True))
+            named = self.named(checked, tensors)
             value, gradients = both(named)
             same = task.what == VALUE and not checked.program.axes
             return value if same else forward(named), _of_params(checked, gradients, tensors)
 
-        build = value_and_grad if task.wrt else value
+        return _looked_at(value_and_grad) if job.looked_at else value_and_grad
 
-        def with_lost(*tensors: tf.Tensor) -> tuple[Any, tf.Tensor]:
-            result = build(*tensors)
-            return result, is_lost(tf.nest.flatten(result))
-
-        return with_lost if once else build
-
-    def second(self, task: Task, checked: Checked, names: list[str]) -> Callable[..., Any]:
+    def second(self, task: Task, checked: Checked) -> Callable[..., Any]:
         """Builds second derivatives, by name."""
         build = diagonals if task.what == DIAGONAL else products
         build_all = build(checked.program, task.wrt, self.numerics(checked))
+        names = [t.name for t in (*checked.program.inputs, *checked.program.params)]
         names = [*names, *(direction(n) for n in task.wrt)] if task.what == PRODUCT else names
 
         def both(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -266,32 +323,33 @@ class Runtime:
 
         return both
 
-    def forward(
-        self, what: str, checked: Checked, once: bool
-    ) -> Callable[[Mapping[str, tf.Tensor]], tf.Tensor]:
+    def forward(self, job: Job, checked: Checked) -> Callable[[Mapping[str, tf.Tensor]], tf.Tensor]:
         """Builds the loss's value, its values per sample, or which of them count."""
-        numerics = self.numerics(checked)
-        if what == VALUE:
-            return _unpacked(checked.program, numerics, once)
+        build = partial(
+            differentiable, numerics=self.numerics(checked), taped=job.taped, careful=job.careful
+        )
+        if job.task.what == VALUE:
+            return build(checked.program)
         separated = separate(checked.program)
         if separated is None:
             raise LosscError(not_separable(checked))
-        if what == COUNTED and separated.counted is not None:
-            return _unpacked(separated.counted, numerics, once)
-        inner = _unpacked(separated.program, numerics, once)
-        if not separated.packed:
-            return inner
-        over = tf.reduce_mean if separated.op == "mean" else tf.reduce_sum
-
-        def last(named: Mapping[str, tf.Tensor]) -> tf.Tensor:
-            values = inner(named)
-            return over(values, axis=-1) if values.shape.rank > 1 else values
-
-        return last
+        if job.task.what == COUNTED and separated.counted is not None:
+            return build(separated.counted)
+        return build(separated.program, over=separated.op if separated.packed else None)
 
     def numerics(self, checked: Checked) -> Numerics:
         """How the programs of the loss are made right to the last bits."""
         return Numerics.of(checked) if self.stable else AS_WRITTEN
+
+
+def _looked_at(build: Callable[..., Any]) -> Callable[..., Any]:
+    """Builds a result, and whether it is worth a second run."""
+
+    def run(*tensors: tf.Tensor) -> tuple[Any, tf.Tensor]:
+        result = build(*tensors)
+        return result, is_lost(tf.nest.flatten(result))
+
+    return run
 
 
 def _of_params(
@@ -316,32 +374,6 @@ def not_separable(checked: Checked) -> Diagnostic:
     )
 
 
-def _unpacked(
-    program: Program, numerics: Numerics, once: bool
-) -> Callable[[Mapping[str, tf.Tensor]], tf.Tensor]:
-    """The emitter's function, with `...` of the result in the shape that it stands for."""
-    build = differentiable(program, numerics, once)
-    places = [k for k, s in enumerate(program.axes) if s.name == PACK]
-    if not places:
-        return build
-    holder = next(t for t in program.inputs if PACK in [a.name for a in t.axes])
-
-    def unpacked(named: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        flat = build(named)
-        at = [a.name for a in holder.axes].index(PACK)
-        source = named[holder.name]
-        if source.shape.rank == len(holder.axes):
-            return flat
-        shape = tf.shape(flat)
-        own = tf.shape(source)[at : source.shape.rank - (len(holder.axes) - at - 1)]
-        k = places[0]
-        result = tf.reshape(flat, tf.concat([shape[:k], own, shape[k + 1 :]], 0))
-        rank = flat.shape.rank - 1 + source.shape.rank - (len(holder.axes) - 1)
-        return tf.ensure_shape(result, [None] * rank)
-
-    return unpacked
-
-
 def is_real(decl: Input, value: Any) -> bool:
     """Whether a gradient with respect to an input makes sense: real by domain and by dtype."""
     dtype = getattr(value, "dtype", None)
@@ -353,7 +385,7 @@ def is_real(decl: Input, value: Any) -> bool:
 
 def _signature(task: Task, inputs: Sequence[Any]) -> Any:
     """What tells calls apart that need different checks; None unless all are eager tensors."""
-    parts: list[Any] = [task]
+    parts: list[Any] = [task, could_possibly_record()]
     for x in inputs:
         if not isinstance(x, tf.__internal__.EagerTensor):
             return None

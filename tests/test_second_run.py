@@ -11,8 +11,9 @@ import tensorflow as tf
 from mpmath import mp
 
 import lossc
+from lossc import runtime
 from lossc.compiler.derive import real_inputs
-from lossc.compiler.emit import gradient, unrounded
+from lossc.compiler.emit import unrounded
 from lossc.runtime import VALUE, Runtime, Task
 from tests.test_bits import find, report
 
@@ -83,9 +84,9 @@ def test_results_are_finite_where_the_truth_is(name: str, jit: bool) -> None:
     loss = find(name)
     given = arguments(loss, POINTS[name])
     inputs = [given.pop(n) for n in loss._checked.inputs]
-    runtime = Runtime(loss._checked, jit)
+    engine = Runtime(loss._checked, jit)
     wrt = real_inputs(loss._checked)
-    _, slopes = runtime.run(Task(VALUE, tuple(wrt)), inputs, given)
+    _, slopes = engine.run(Task(VALUE, tuple(wrt)), inputs, given)
     true = loss.reference_gradient(*inputs, **given)
     for of, got in slopes.items():
         truth = np.ravel(np.array(true[of], dtype=object))
@@ -97,7 +98,7 @@ def test_results_are_finite_where_the_truth_is(name: str, jit: bool) -> None:
 
 @pytest.mark.parametrize("name", FORCED)
 def test_the_second_run_keeps_the_bars_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gradient, "is_lost", lambda values: tf.constant(True))
+    monkeypatch.setattr(runtime, "is_lost", lambda values: tf.constant(True))
     rows = report(name, 60, shaped=True).rows
     assert all(r.firm.ok for r in rows), "\n".join(f"{r.of}: {r.firm}" for r in rows)
 

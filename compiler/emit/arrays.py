@@ -6,7 +6,7 @@ An array is a tensor whose dims are the axes of its step.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby
 from typing import Any
@@ -17,6 +17,7 @@ import tensorflow as tf
 from ..ir import BOOL, NONE, PACK, Axis, Const, Index, Range, Reduce
 from ..ir import Tensor as Input
 from . import tf_ops as ops
+from .blocks import in_xla
 from .schedule import Plan, Step, fold_repeats, span_of
 
 Tensor = Any
@@ -35,25 +36,21 @@ def compute_dtype(tensors: Sequence[Tensor]) -> tf.DType:
     return tf.float64 if wide else tf.float32
 
 
-class Arrays:
-    """The lengths of the axes, the tensors, and the values of the steps so far."""
+class Lengths:
+    """The lengths of the axes and indices of a plan, by the tensors given."""
 
     def __init__(self, plan: Plan, tensors: Mapping[str, Tensor]) -> None:
         program = plan.programs[0]
         self.plan = plan
-        self.values: list[Value] = []
         self.ranges: dict[Range, tuple[Length, Length]] = {}
-        self.reals: dict[object, Tensor] = {}
-        every = (*program.inputs, *program.params)
-        given = {t.name: tensor_of(tensors[t.name]) for t in every if tensors[t.name] is not None}
-        self.narrow = compute_dtype([given[t.name] for t in program.inputs])
-        self.dtype = self.narrow
         self.sizes: dict[Axis, Length] = {}
-        present = [t for t in every if t.name in given]
-        lengths = {t.name: self.measure(t, given[t.name]) for t in present}
-        self.tensors = {t.name: self.arrange(t, given[t.name], lengths[t.name]) for t in present}
-
-    # --- sizes and tensors
+        every = [*program.inputs, *program.params]
+        self.given = {
+            t.name: tensor_of(tensors[t.name]) for t in every if tensors[t.name] is not None
+        }
+        self.narrow = compute_dtype([self.given[t.name] for t in program.inputs])
+        self.present = [t for t in every if t.name in self.given]
+        self.measured = {t.name: self.measure(t, self.given[t.name]) for t in self.present}
 
     def measure(self, t: Input, x: Tensor) -> list[Length]:
         """The lengths of a tensor's axes; those of axes that are not known yet are settled."""
@@ -66,6 +63,40 @@ class Arrays:
             if axis.size is None and axis not in self.sizes:
                 self.sizes[axis] = length
         return lengths
+
+    def size(self, axis: Axis) -> Length:
+        return axis.size if axis.size is not None else self.sizes[axis]
+
+    def bounds(self, span: Range) -> tuple[Length, Length]:
+        """Start and stop of a range; the stop is never below the start."""
+        if span not in self.ranges:
+            start = extreme([d.value(self.size) for d in span.starts], max, tf.maximum)
+            stop = extreme([d.value(self.size) for d in span.stops], min, tf.minimum)
+            self.ranges[span] = start, extreme([start, stop], max, tf.maximum)
+        return self.ranges[span]
+
+    def length(self, index: Index) -> Length:
+        start, stop = self.bounds(span_of(index))
+        return stop - start
+
+    def volume(self, indices: Iterable[Index]) -> Length:
+        """The number of places of some indices."""
+        return math.prod(self.length(i) for i in indices)
+
+
+class Arrays(Lengths):
+    """The lengths of the axes, the tensors, and the values of the steps so far."""
+
+    def __init__(self, plan: Plan, tensors: Mapping[str, Tensor]) -> None:
+        super().__init__(plan, tensors)
+        self.values: list[Value] = []
+        self.reals: dict[object, Tensor] = {}
+        self.dtype = self.narrow
+        self.tensors = {
+            t.name: self.arrange(t, self.given[t.name], self.measured[t.name]) for t in self.present
+        }
+
+    # --- tensors
 
     def arrange(self, t: Input, x: Tensor, have: Sequence[Length]) -> Tensor:
         """A tensor with one dim an axis, all of the lengths that the axes have, in its kind."""
@@ -87,21 +118,6 @@ class Arrays:
         if x.dtype == tf.bool or x.dtype.is_integer:
             return tf.cast(x, tf.int64)
         return x if t.is_param and x.dtype == tf.float64 else tf.cast(x, self.dtype)
-
-    def size(self, axis: Axis) -> Length:
-        return axis.size if axis.size is not None else self.sizes[axis]
-
-    def bounds(self, span: Range) -> tuple[Length, Length]:
-        """Start and stop of a range; the stop is never below the start."""
-        if span not in self.ranges:
-            start = extreme([d.value(self.size) for d in span.starts], max, tf.maximum)
-            stop = extreme([d.value(self.size) for d in span.stops], min, tf.minimum)
-            self.ranges[span] = start, extreme([start, stop], max, tf.maximum)
-        return self.ranges[span]
-
-    def length(self, index: Index) -> Length:
-        start, stop = self.bounds(span_of(index))
-        return stop - start
 
     def positions(self, index: Index) -> Tensor:
         start, stop = self.bounds(span_of(index))
@@ -186,7 +202,7 @@ class Arrays:
 
     def number(self, indices: Axes, least: int = 0) -> Tensor:
         """The number of places of some indices, `least` at least, in the dtype of computation."""
-        number = math.prod(self.length(i) for i in indices)
+        number = self.volume(indices)
         if isinstance(number, int):
             return tf.constant(max(number, least), self.dtype)
         number = tf.cast(number, self.dtype)
@@ -250,8 +266,11 @@ def _same(have: Length, want: Length) -> bool:
 def _checks(t: Input, have: Sequence[Length], want: Sequence[Length]) -> list[Tensor]:
     """Assertions that a tensor has the lengths of its axes, where only a run can tell.
 
-    The reshape alone would not do: graph optimisation drops one of unknown lengths.
+    The reshape alone would not do: graph optimisation drops one of unknown lengths. XLA knows all
+    lengths when it compiles, and has no assertions.
     """
+    if in_xla():
+        return []
     return [
         tf.debugging.assert_equal(
             int64(h), int64(w), f"{t.name} does not have the length of the axis {axis.name}"

@@ -17,6 +17,8 @@ from tensorflow.compiler.tf2xla.python import xla
 from tensorflow.python.framework.ops import get_default_graph
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
+from .packing import lengths
+
 Tensor = Any
 BLOCK, STAGES = 32, 3
 
@@ -27,8 +29,8 @@ def total(x: Tensor, dims: Sequence[int]) -> Tensor:
     if not in_xla() or not dims or sorted(dims) != list(range(kept, len(x.shape))):
         return tf.reduce_sum(x, dims)
     if len(dims) > 1:
-        lengths = _lengths(x)
-        x = tf.reshape(x, [*lengths[:kept], math.prod(lengths[kept:])])
+        around = lengths(x)
+        x = tf.reshape(x, [*around[:kept], math.prod(around[kept:])])
     for _ in range(STAGES):
         x = _stage(x)
     return tf.reduce_sum(x, -1)
@@ -36,7 +38,7 @@ def total(x: Tensor, dims: Sequence[int]) -> Tensor:
 
 def _stage(x: Tensor) -> Tensor:
     """The sums of the last dim's blocks, and the places that fill none."""
-    *around, length = _lengths(x)
+    *around, length = lengths(x)
     if isinstance(length, int) and length < BLOCK:
         return x
     count = length // BLOCK
@@ -53,10 +55,3 @@ def _apart(x: Tensor) -> Any:
 def in_xla() -> bool:
     """Whether XLA compiles what is being built."""
     return not tf.executing_eagerly() and bool(GraphOrParentsInXlaContext(get_default_graph()))
-
-
-def _lengths(x: Tensor) -> list[Any]:
-    """The length of each dim, an int where it is known."""
-    known = x.shape.as_list()
-    shape = tf.shape(x) if None in known else known
-    return [shape[k] if n is None else n for k, n in enumerate(known)]

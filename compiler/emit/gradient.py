@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import tensorflow as tf
 
-from ..ir import PACK, REAL, Program
-from ..ir import Tensor as Input
+from ..ir import PACK, REAL, Program, Symbol
+from ..passes.cotangent import copied_axes, summed, tensor_of, unit_derivative
 from ..passes.differentiate import SEED, differentiate, total
 from ..passes.tabulate import tabulated
 from ..pipeline import AS_WRITTEN, Numerics, prepare
+from .arrays import align
+from .packing import packing
 from .schedule import schedule
 from .to_tf import emit, emit_all, emit_plan
 from .unrounded import fits
@@ -22,68 +25,208 @@ WIDEST = 8
 
 Tensor = Any
 Build = Callable[[Mapping[str, Tensor]], Tensor]
+BuildAll = Callable[[Mapping[str, Tensor]], Sequence[Tensor]]
 Derive = Callable[[Program], Program]
 
 
-def differentiable(program: Program, numerics: Numerics = AS_WRITTEN, once: bool = False) -> Build:
+# --- a program under its own gradient -------------------------------------------------------------
+
+
+def differentiable(
+    program: Program,
+    numerics: Numerics = AS_WRITTEN,
+    *,
+    taped: bool = False,
+    careful: bool = False,
+    over: str | None = None,
+) -> Build:
     """The program as a function of its tensors, by name, under its own gradient.
 
-    The gradient is built of plain ops too, and only when asked for; a second derivative is
-    TensorFlow's of the first. With `once` there is no second run for a value that is not finite.
+    Values over `...` have the shape that it stands for; `over` ("mean" or "sum") reduces the last
+    of its axes. With `taped` the derivatives are computed beside the value, whose work they share,
+    and the gradient is a product; else they are built only when a gradient is asked for. The second
+    derivative is TensorFlow's of the first. With `careful` the value is that of a second run.
     """
     program = numerics.stable(program)
-    plain = narrowed(numerics.arranged(program))
-    again = None if once else numerics.of_second_run(program)
-    forward = _built([plain], lambda n: [narrowed(n.arranged(program))], numerics, again)
+    shape = packing(program, over)
     names = [t.name for t in (*program.inputs, *program.params)]
+    alone = _value(program, numerics, careful)
 
     @cache
-    def backward(name: str) -> Build:
-        return gradient(program, name, numerics)
+    def slope(name: str) -> _Slope:
+        return _slope(program, name, numerics)
+
+    @cache
+    def beside(shared: tuple[str, ...]) -> BuildAll:
+        slopes = [slope(n) for n in shared]
+        return _beside(program, [s.program for s in slopes if s.program], numerics)
 
     def build(tensors: Mapping[str, Tensor]) -> Tensor:
+        smooth = [n for n in names if is_smooth(program, n, tensors[n])]
+        shared = tuple(n for n in smooth if taped and slope(n).is_factored)
+
         @tf.custom_gradient  # type: ignore[untyped-decorator]
         def run(*values: Tensor) -> Any:
             named = dict(zip(names, values, strict=True))
+            value, *units = beside(shared)(named) if shared else [alone(named)]
+            known = dict(zip(shared, units, strict=True))
 
-            def slopes(upstream: Tensor) -> list[Tensor | None]:
-                given = {**named, SEED: upstream}
-                return [backward(n)(given) if is_smooth(program, n, x) else None
-                        for n, x in named.items()]  # fmt: skip
+            def gradients(upstream: Tensor) -> list[Tensor | None]:
+                seed = shape.flat(upstream, named) if shape else upstream
+                found = {n: slope(n).times(known.get(n), seed, named) for n in smooth}
+                return [as_input(program, n, found[n], named) if n in found else None
+                        for n in names]  # fmt: skip
 
-            return forward(named)[0], slopes
+            return shape.shaped(value, named) if shape else value, gradients
 
         return run(*(tensors[n] for n in names))
 
     return build
 
 
+def _value(program: Program, numerics: Numerics, careful: bool) -> Build:
+    """The value of a stable program alone."""
+    again = numerics.of_second_run(program) if careful else None
+    plain = narrowed(numerics.arranged(program))
+    build = _built([plain], lambda n: [narrowed(n.arranged(program))], numerics, again)
+    return lambda tensors: build(tensors)[0]
+
+
+def _beside(program: Program, units: Sequence[Program], numerics: Numerics) -> BuildAll:
+    """The value of a stable program and derivatives of it, in one plan that shares their work."""
+    programs = [narrowed(numerics.arranged(program)), *units]
+    plain = emit_all(*programs, wide=numerics.wide(*programs))
+    again = _guarded(units, numerics)
+
+    def build(tensors: Mapping[str, Tensor]) -> Sequence[Tensor]:
+        value, *found = plain(tensors)
+        return [value, *(again(found, tensors) if again else found)]
+
+    return build
+
+
+@dataclass(frozen=True, slots=True)
+class _Slope:
+    """How the derivative in one tensor is made of the cotangent.
+
+    If it is factored, `program` is the derivative for a cotangent of 1, and the cotangent, whose
+    axes are `values`, multiplies it. Else `build` has the cotangent inside.
+    """
+
+    program: Program | None
+    build: Build
+    values: tuple[Symbol, ...] = ()
+    is_factored: bool = False
+
+    def times(
+        self, unit: Tensor | None, cotangent: Tensor, tensors: Mapping[str, Tensor]
+    ) -> Tensor:
+        """The derivative for a cotangent, of that for a cotangent of 1 if it is there already."""
+        if not self.is_factored or self.program is None:
+            return self.build({**tensors, SEED: cotangent})
+        unit = self.build(tensors) if unit is None else unit
+        factor = align(tf.cast(cotangent, unit.dtype), self.values, self.program.axes)
+        # A cotangent of 0 leaves a value out, also one with a derivative that is not finite.
+        return tf.math.multiply_no_nan(unit, factor)
+
+
+def _slope(program: Program, name: str, numerics: Numerics) -> _Slope:
+    """The derivative of `sum(cotangent * values)` of a stable program in one tensor."""
+    copied = copied_axes(program, name)
+    if copied is None:
+        return _Slope(None, _derivative(program, name, _seeded(name, numerics), numerics)[1])
+    if not copied:
+        derived, build = _derivative(program, name, _of_total(name, numerics), numerics)
+        return _Slope(derived, build, program.axes, derived is not None)
+
+    def derive(program: Program) -> Program:
+        unit = numerics.stable(unit_derivative(program, name, copied))
+        return summed(unit, program.axes, copied)
+
+    return _Slope(None, _derivative(program, name, derive, numerics)[1])
+
+
+def _seeded(name: str, numerics: Numerics) -> Derive:
+    return lambda p: numerics.stable(differentiate(p, name, seeded=True))
+
+
+def _of_total(name: str, numerics: Numerics) -> Derive:
+    return lambda p: numerics.stable(numerics.derivative(total(p), name))
+
+
+def _derivative(
+    program: Program, name: str, derive: Derive, numerics: Numerics
+) -> tuple[Program | None, Build]:
+    """A derivative as a program, if it has few enough axes, and as a function of the tensors."""
+    derived = fitting(program, derive, numerics)
+    if derived is None:
+        return None, _taped(program, name)
+    plain, again = emit(derived, numerics.wide(derived)), _guarded([derived], numerics)
+
+    def build(tensors: Mapping[str, Tensor]) -> Tensor:
+        found = plain(tensors)
+        return again([found], tensors)[0] if again else found
+
+    return derived, build
+
+
+def _guarded(
+    programs: Sequence[Program], numerics: Numerics
+) -> Callable[[Sequence[Tensor], Mapping[str, Tensor]], Sequence[Tensor]] | None:
+    """Gives values of programs the derivatives of the guarded programs."""
+
+    @cache
+    def safe() -> BuildAll:
+        guarded = [prepare(p) for p in programs]
+        return emit_all(*guarded, wide=numerics.wide(*guarded))
+
+    def again(found: Sequence[Tensor], tensors: Mapping[str, Tensor]) -> Sequence[Tensor]:
+        names = list(tensors)
+
+        @tf.custom_gradient  # type: ignore[untyped-decorator]
+        def run(*values: Tensor) -> Any:
+            def gradients(*upstream: Tensor) -> list[Tensor | None]:
+                floats = [x for x in values if x.dtype.is_floating]
+                with tf.GradientTape(watch_accessed_variables=False) as tape:
+                    tape.watch(floats)
+                    results = safe()(dict(zip(names, values, strict=True)))
+                slopes = iter(tape.gradient(results, floats, list(upstream)))
+                return [next(slopes) if x.dtype.is_floating else None for x in values]
+
+            return [tf.identity(x) for x in found], gradients
+
+        return list(run(*(tf.convert_to_tensor(tensors[n]) for n in names)))
+
+    return again
+
+
 def is_smooth(program: Program, name: str, value: Tensor) -> bool:
     """Whether a gradient with respect to a tensor makes sense: real by domain and by dtype."""
-    tensor = _find(program, name)
-    return tensor.kind == REAL and value.dtype.is_floating
+    return tensor_of(program, name).kind == REAL and value.dtype.is_floating
+
+
+# --- value and gradients in one graph -------------------------------------------------------------
 
 
 def value_and_gradients(
-    program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN, once: bool = False
+    program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN, careful: bool = False
 ) -> Callable[[Mapping[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]:
     """A program with its derivatives by name, in one graph that shares their work.
 
-    Of a value that has axes, the derivatives are those of its sum. With `once` there is no second
-    run for results that are not finite.
+    Of a value that has axes, the derivatives are those of its sum. With `careful` they are those of
+    a second run.
     """
     program = numerics.stable(program)
-    whole = total(program)
-    slopes_of = {n: partial(numerics.derivative, wrt=n) for n in names}
-    found = {n: fitting(whole, derive, numerics) for n, derive in slopes_of.items()}
+    derive = {n: _of_total(n, numerics) for n in names}
+    found = {n: fitting(program, derive[n], numerics) for n in names}
     derived = {n: d for n, d in found.items() if d is not None}
-    taped = {n: _taped(whole, n) for n in names if n not in derived}
+    taped = {n: _taped(total(program), n) for n in names if n not in derived}
 
-    def others(careful: Numerics) -> list[Program | None]:
-        slopes = [fitting(whole, slopes_of[n], careful) for n in derived]
-        return [narrowed(careful.arranged(program)), *slopes]
+    def others(more: Numerics) -> list[Program | None]:
+        slopes = [fitting(program, derive[n], more) for n in derived]
+        return [narrowed(more.arranged(program)), *slopes]
 
-    again = None if once else second_run(program, names, numerics)
+    again = second_run(program, names, numerics) if careful else None
     programs = [narrowed(numerics.arranged(program)), *derived.values()]
     build = _built(programs, others, numerics, again)
 
@@ -94,21 +237,6 @@ def value_and_gradients(
         return value, {n: made[n] for n in names}
 
     return run
-
-
-def gradient(program: Program, name: str, numerics: Numerics = AS_WRITTEN) -> Build:
-    """The derivative of `sum(upstream * value)` in one tensor, in its shape and dtype."""
-    derive = partial(differentiate, wrt=name, seeded=True)
-    derived = fitting(program, derive, numerics, prepare)
-    if derived is None:
-        return _taped(program, name)
-
-    def others(careful: Numerics) -> list[Program | None]:
-        return [fitting(program, derive, careful, prepare)]
-
-    again = numerics.of_second_run(numerics.stable(derive(program)))
-    build = _built([derived], others, numerics, again)
-    return lambda tensors: as_input(program, name, build(tensors)[0], tensors)
 
 
 def second_run(
@@ -126,11 +254,11 @@ def _built(
     others: Callable[[Numerics], Sequence[Program | None]],
     numerics: Numerics,
     careful: Numerics | None,
-) -> Callable[[Mapping[str, Tensor]], Sequence[Tensor]]:
-    """Programs as one function; if a result is not finite, it is told by others with more care.
+) -> BuildAll:
+    """Programs as one function; with `careful`, of the results of others with more care.
 
-    Those are run only then, for they take longer. TensorFlow's slopes of the results are those of
-    the first run.
+    Where those have no room, the results are the plain ones, and TensorFlow's slopes are those of
+    the plain ones anyway.
     """
     plain = emit_all(*programs, wide=numerics.wide(*programs))
     sure = [p for p in others(careful) if p is not None] if careful else []
@@ -143,7 +271,7 @@ def _built(
         values, room = plain(tensors), fits(plan, tensors)
         if room is False:
             return values
-        found = tf.cond(is_lost(values) & room, lambda: again(tensors), lambda: values)
+        found = tf.cond(tf.convert_to_tensor(room), lambda: again(tensors), lambda: values)
         return [_instead(v, f) for v, f in zip(values, found, strict=True)]
 
     return run
@@ -161,15 +289,15 @@ def is_lost(values: Sequence[Tensor]) -> Tensor:
     return tf.reduce_any(tf.stack(found)) if found else tf.constant(False)
 
 
-def fitting(
-    program: Program, derive: Derive, numerics: Numerics, finish: Derive = lambda p: p
-) -> Program | None:
+# --- programs of few enough axes ------------------------------------------------------------------
+
+
+def fitting(program: Program, derive: Derive, numerics: Numerics) -> Program | None:
     """A stable derivative of few enough axes, by tables if need be; None if that is too many."""
-    derived = finish(numerics.arranged(numerics.stable(derive(program))))
+    derived = numerics.arranged(derive(program))
     if width(derived) <= WIDEST:
         return derived
-    stable = numerics.stable(derive(tabulated(program)))
-    tables = finish(numerics.arranged(tabulated(stable)))
+    tables = numerics.arranged(tabulated(derive(tabulated(program))))
     return tables if width(tables) <= WIDEST else None
 
 
@@ -187,7 +315,7 @@ def as_input(program: Program, name: str, value: Tensor, tensors: Mapping[str, T
     """A derivative in the shape and dtype of the tensor that it is of."""
     target = tensors[name]
     value = tf.cast(value, target.dtype)
-    axes = _find(program, name).axes
+    axes = tensor_of(program, name).axes
     is_flat = target.shape.rank == len(axes) or all(a.name != PACK for a in axes)
     return value if is_flat else tf.reshape(value, tf.shape(target))
 
@@ -205,7 +333,3 @@ def _taped(program: Program, name: str) -> Build:
         return tape.gradient(value, target, upstream, unconnected_gradients=zero)
 
     return run
-
-
-def _find(program: Program, name: str) -> Input:
-    return next(t for t in (*program.inputs, *program.params) if t.name == name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import reduce as fold
@@ -11,7 +10,7 @@ import tensorflow as tf
 
 from ..ir import Access, Apply, Const, Reduce, Select
 from . import digits as dg
-from .arrays import Arrays, Axes, Length, Tensor, align, shape_of
+from .arrays import Arrays, Axes, Length, Lengths, Tensor, align, shape_of
 from .digits import Digits
 from .schedule import Plan, Product, Step, merge, origin
 
@@ -29,13 +28,13 @@ def fits(plan: Plan, tensors: Mapping[str, Tensor]) -> Tensor | bool:
     """
     if not any(step.unrounded for step in plan.steps):
         return True
-    arrays = Arrays(plan, tensors)
-    return arrays.narrow == tf.float32 and sum(_rooms(arrays)) <= ROOM
+    lengths = Lengths(plan, tensors)
+    return lengths.narrow == tf.float32 and sum(_rooms(lengths)) <= ROOM
 
 
-def _rooms(arrays: Arrays) -> Iterator[Length]:
+def _rooms(lengths: Lengths) -> Iterator[Length]:
     """How many numbers in memory each step takes that is made in all digits."""
-    steps = arrays.plan.steps
+    steps = lengths.plan.steps
     todo, seen = [k for k, step in enumerate(steps) if step.unrounded], set[int]()
     while todo:
         k = origin(steps, todo.pop())
@@ -43,23 +42,19 @@ def _rooms(arrays: Arrays) -> Iterator[Length]:
             seen.add(k)
             parts = _parts(steps, steps[k])
             todo += parts
-            yield _room(arrays, steps[k], [steps[p].axes for p in parts])
+            yield _room(lengths, steps[k], [steps[p].axes for p in parts])
 
 
-def _room(arrays: Arrays, step: Step, axes: Sequence[Axes]) -> Length:
+def _room(lengths: Lengths, step: Step, axes: Sequence[Axes]) -> Length:
     """How many numbers a step takes of arrays of some axes; too many if its sums are too long."""
     indices = step.term.indices if isinstance(step.term, Reduce) else ()
-    over = math.prod(arrays.length(i) for i in indices) // (dg.MANY + 1)
-    if not _is_product(arrays.plan.steps, step):
+    over = lengths.volume(indices) // (dg.MANY + 1)
+    if not _is_product(lengths.plan.steps, step):
         around = merge([*axes, step.axes])
-        return _places(arrays, around) * DIGITS + over * ROOM
+        return lengths.volume(around) * DIGITS + over * ROOM
     others = merge(axes[: len(step.product.factors) - 1]) if step.product else ()
-    inner = _places(arrays, others) if step.product and len(step.product.factors) > 2 else 0
-    return (_places(arrays, step.axes) + inner) * PAIRS + over * ROOM
-
-
-def _places(arrays: Arrays, axes: Axes) -> Length:
-    return math.prod(arrays.length(i) for i in axes)
+    inner = lengths.volume(others) if step.product and len(step.product.factors) > 2 else 0
+    return (lengths.volume(step.axes) + inner) * PAIRS + over * ROOM
 
 
 def _is_product(steps: Sequence[Step], step: Step) -> bool:
@@ -206,7 +201,7 @@ class Unrounded:
         (x,) = self.parts(step.args[:1], whole)
         mask = self.mask(rest, whole)
         if term.op == "prod":
-            number = math.prod(self.arrays.length(i) for i in term.indices)
+            number = self.arrays.volume(term.indices)
             found = dg.product(x, mask, dims, number)
         else:
             found = dg.largest(x, mask, dims, 1 if term.op == "max" else -1)

@@ -32,14 +32,16 @@ def optimized(
     quiet()
     import tensorflow as tf
 
-    from lossc.runtime import Runtime, Task
+    from lossc.runtime import Job, Runtime, Task
 
     _check_names(checked, sizes)
     runtime = Runtime(checked, stable=stable)
     tensors = runtime.tensors([_sample(i, sizes) for i in checked.inputs.values()])
     values = runtime.param_tensors(checked, {})
     runtime.check(checked, tensors, values)
-    function = tf.function(runtime.body(Task(wrt=wrt), checked), jit_compile=True, autograph=False)
+    function = tf.function(
+        runtime.body(Job(Task(wrt=wrt)), checked), jit_compile=True, autograph=False
+    )
     compiler = function.experimental_get_compiler_ir(*tensors, *values)
     return _METADATA.sub("", str(compiler(stage="optimized_hlo"))).strip()
 
