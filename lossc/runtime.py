@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager.record import could_possibly_record
+from tensorflow.python.eager.record import should_record_backprop
 
 from lossc.compiler.check import Checked, specialise
 from lossc.compiler.elaborate.declare import Default, Input, Param
@@ -40,6 +40,8 @@ MOST_SHAPES = 512  # so many shapes are remembered as checked
 # Inside a graph, XLA compiles what has arrays of so many elements. Below, TensorFlow's kernels take
 # less than a millisecond, and to compile takes as long as hundreds of steps.
 LARGE = 1 << 14
+# Lengths that are not known when a graph is built, batches mostly, are taken to be between these.
+SHORT, LONG = 1 << 5, 1 << 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,13 @@ class Task:
 class Job:
     """A task, and how its graph is built.
 
-    With `taped` derivatives are computed beside the value, for a tape may ask for them. With
+    Derivatives in the tensors that a tape has `watched` are computed beside the value. With
     `looked_at` the result has beside it whether it is worth a second run; with `careful` it is that
     of the second run.
     """
 
     task: Task
-    taped: bool = False
+    watched: frozenset[str] = frozenset()
     looked_at: bool = False
     careful: bool = False
 
@@ -108,7 +110,9 @@ class Runtime:
         values = self.param_tensors(checked, params)
         self.check(checked, tensors, values)
         values += self.parts(task, checked, (*tensors, *values), vectors)
-        trace = self.runner(task, checked, tensors, values)
+        named = self.named(checked, (*tensors, *values))
+        job = Job(task, frozenset(n for n, x in named.items() if should_record_backprop([x])))
+        trace = self.runner(job, checked, tensors, values)
         if key is not None and self.is_plain(tensors):
             if len(self._fast) >= MOST_SHAPES:
                 self._fast.clear()
@@ -196,48 +200,46 @@ class Runtime:
     # --- graphs ---------------------------------------------------------------------------------
 
     def runner(
-        self,
-        task: Task,
-        checked: Checked,
-        tensors: Sequence[tf.Tensor],
-        values: Sequence[tf.Tensor],
+        self, job: Job, checked: Checked, tensors: Sequence[tf.Tensor], values: Sequence[tf.Tensor]
     ) -> Callable[..., Any]:
-        """What runs a task for these dtypes and ranks.
+        """What runs a job for these dtypes and ranks.
 
         A call outside of a graph looks at its results: where they are not finite, a second run is
         compiled, which is hardly ever. Inside a graph there is no second run.
         """
-        taped = could_possibly_record()
         if not tf.executing_eagerly():
-            return self.inside(task, checked, taped)
+            return self.inside(job, checked)
         specs = tuple(map(self.spec, (*tensors, *values)))
-        if not self.may_be_lost(task, checked):
-            return self.trace(Job(task, taped), checked, specs)
-        first = self.trace(Job(task, taped, looked_at=True), checked, specs)
+        if not self.may_be_lost(job.task, checked):
+            return self.trace(job, checked, specs)
+        first = self.trace(replace(job, looked_at=True), checked, specs)
+        careful = partial(self.trace, replace(job, careful=True), checked, specs)
 
         def run(*tensors: tf.Tensor) -> Any:
             result, lost = first(*tensors)
-            return self.trace(Job(task, careful=True), checked, specs)(*tensors) if lost else result
+            return careful()(*tensors) if lost else result
 
         return run
 
-    def inside(self, task: Task, checked: Checked, taped: bool) -> Callable[..., Any]:
-        """What runs a task as a part of a graph that is being built.
+    def inside(self, job: Job, checked: Checked) -> Callable[..., Any]:
+        """What runs a job as a part of a graph that is being built.
 
         XLA compiles it if it compiles that graph. Else XLA compiles it alone, once for each shape,
         where its arrays are so large that it pays.
         """
-        job = Job(task, taped)
         body = self.body(job, checked)
         if not self.jit or in_xla():
             return body
 
         def run(*tensors: tf.Tensor) -> Any:
-            size = work(self.plan(checked), self.named(checked, tensors))
-            trace = partial(self.trace, job, checked, tuple(map(self.spec, tensors)))
-            if isinstance(size, int):
-                return trace()(*tensors) if size >= LARGE else body(*tensors)
-            return tf.cond(size >= LARGE, lambda: trace()(*tensors), lambda: body(*tensors))
+            specs = tuple(tf.TensorSpec(x.shape, x.dtype) for x in tensors)
+            trace = partial(self.trace, job, checked, specs)
+            sizes = partial(work, self.plan(checked), self.named(checked, tensors))
+            if sizes(SHORT) >= LARGE:
+                return trace()(*tensors)
+            if sizes(LONG) < LARGE:
+                return body(*tensors)
+            return tf.cond(sizes() >= LARGE, lambda: trace()(*tensors), lambda: body(*tensors))
 
         return run
 
@@ -326,7 +328,10 @@ class Runtime:
     def forward(self, job: Job, checked: Checked) -> Callable[[Mapping[str, tf.Tensor]], tf.Tensor]:
         """Builds the loss's value, its values per sample, or which of them count."""
         build = partial(
-            differentiable, numerics=self.numerics(checked), taped=job.taped, careful=job.careful
+            differentiable,
+            numerics=self.numerics(checked),
+            watched=job.watched,
+            careful=job.careful,
         )
         if job.task.what == VALUE:
             return build(checked.program)
@@ -385,11 +390,11 @@ def is_real(decl: Input, value: Any) -> bool:
 
 def _signature(task: Task, inputs: Sequence[Any]) -> Any:
     """What tells calls apart that need different checks; None unless all are eager tensors."""
-    parts: list[Any] = [task, could_possibly_record()]
+    parts: list[Any] = [task]
     for x in inputs:
         if not isinstance(x, tf.__internal__.EagerTensor):
             return None
-        parts += (x.dtype, x.shape)
+        parts += (x.dtype, x.shape, should_record_backprop([x]))
     return tuple(parts)
 
 

@@ -37,11 +37,15 @@ def compute_dtype(tensors: Sequence[Tensor]) -> tf.DType:
 
 
 class Lengths:
-    """The lengths of the axes and indices of a plan, by the tensors given."""
+    """The lengths of the axes and indices of a plan, by the tensors given.
 
-    def __init__(self, plan: Plan, tensors: Mapping[str, Tensor]) -> None:
+    Dims of unknown length are taken to be `guess` long, if that is given.
+    """
+
+    def __init__(self, plan: Plan, tensors: Mapping[str, Tensor], guess: int | None = None) -> None:
         program = plan.programs[0]
         self.plan = plan
+        self.guess = guess
         self.ranges: dict[Range, tuple[Length, Length]] = {}
         self.sizes: dict[Axis, Length] = {}
         every = [*program.inputs, *program.params]
@@ -58,7 +62,7 @@ class Lengths:
         extra = len(x.shape) - len(names)
         if extra < -1 or (extra != 0 and PACK not in names):
             raise ValueError(f"{t.name} has shape {x.shape}, which does not fit its axes {names}")
-        lengths = _lengths(t, x)
+        lengths = _lengths(t, x, self.guess)
         for axis, length in zip(t.axes, lengths, strict=True):
             if axis.size is None and axis not in self.sizes:
                 self.sizes[axis] = length
@@ -240,18 +244,19 @@ def tensor_of(value: object) -> Tensor:
     return value if tf.is_tensor(value) else tf.convert_to_tensor(np.asarray(value))
 
 
-def _lengths(t: Input, x: Tensor) -> list[Length]:
+def _lengths(t: Input, x: Tensor, guess: int | None = None) -> list[Length]:
     """The lengths of a tensor's axes, those that "..." stands for as one."""
     names = [a.name for a in t.axes]
     pack = names.index(PACK) if PACK in names else len(names)
     extra = len(x.shape) - len(names)
     starts = [k if k <= pack else k + extra for k in range(len(names))]
-    return [_length(x, s, s + 1 + (extra if k == pack else 0)) for k, s in enumerate(starts)]
+    stops = [s + 1 + (extra if k == pack else 0) for k, s in enumerate(starts)]
+    return [_length(x, a, b, guess) for a, b in zip(starts, stops, strict=True)]
 
 
-def _length(x: Tensor, start: int, stop: int) -> Length:
+def _length(x: Tensor, start: int, stop: int, guess: int | None) -> Length:
     """The number of elements of some dims of a tensor."""
-    known = x.shape.as_list()[start:stop]
+    known = [guess if n is None else n for n in x.shape.as_list()[start:stop]]
     if None not in known:
         return math.prod(known)
     shape = tf.shape(x, tf.int64)
@@ -272,8 +277,9 @@ def _checks(t: Input, have: Sequence[Length], want: Sequence[Length]) -> list[Te
     if in_xla():
         return []
     return [
-        tf.debugging.assert_equal(
-            int64(h), int64(w), f"{t.name} does not have the length of the axis {axis.name}"
+        tf.raw_ops.Assert(
+            condition=tf.equal(int64(h), int64(w)),
+            data=[f"{t.name} does not have the length of the axis {axis.name}"],
         )
         for axis, h, w in zip(t.axes, have, want, strict=True)
         if not (_same(h, w) or (isinstance(h, int) and isinstance(w, int)))

@@ -21,6 +21,7 @@ from .packing import lengths
 
 Tensor = Any
 BLOCK, STAGES = 32, 3
+FEW = BLOCK * BLOCK  # XLA itself makes two stages of so many terms
 
 
 def total(x: Tensor, dims: Sequence[int]) -> Tensor:
@@ -39,11 +40,20 @@ def total(x: Tensor, dims: Sequence[int]) -> Tensor:
 def _stage(x: Tensor) -> Tensor:
     """The sums of the last dim's blocks, and the places that fill none."""
     *around, length = lengths(x)
-    if isinstance(length, int) and length < BLOCK:
+    if isinstance(length, int) and length <= FEW:
         return x
     count = length // BLOCK
-    blocks = tf.reshape(x[..., : count * BLOCK], [*around, count, BLOCK])
-    return tf.concat([_apart(tf.reduce_sum(blocks, -1)), x[..., count * BLOCK :]], -1)
+    blocks = tf.reshape(_last(x, 0, count * BLOCK), [*around, count, BLOCK])
+    rest = _last(x, count * BLOCK, length)
+    return tf.concat([_apart(tf.reduce_sum(blocks, -1)), rest], -1)
+
+
+def _last(x: Tensor, start: Any, stop: Any) -> Tensor:
+    """A run of places of the last dim."""
+    around = [0] * (len(x.shape) - 1)
+    every = (1 << len(around)) - 1
+    begin, end = [*around, start], [*around, stop]
+    return tf.strided_slice(x, begin, end, begin_mask=every, end_mask=every)
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -36,16 +36,17 @@ def differentiable(
     program: Program,
     numerics: Numerics = AS_WRITTEN,
     *,
-    taped: bool = False,
     careful: bool = False,
     over: str | None = None,
+    watched: Collection[str] = (),
 ) -> Build:
     """The program as a function of its tensors, by name, under its own gradient.
 
     Values over `...` have the shape that it stands for; `over` ("mean" or "sum") reduces the last
-    of its axes. With `taped` the derivatives are computed beside the value, whose work they share,
-    and the gradient is a product; else they are built only when a gradient is asked for. The second
-    derivative is TensorFlow's of the first. With `careful` the value is that of a second run.
+    of its axes. If some tensors are `watched`, no others have a gradient, and it is computed beside
+    the value, whose work it shares; else any has, and it is built only when it is asked for. The
+    second derivative is TensorFlow's of the first. With `careful` the value is that of a second
+    run.
     """
     program = numerics.stable(program)
     shape = packing(program, over)
@@ -62,8 +63,9 @@ def differentiable(
         return _beside(program, [s.program for s in slopes if s.program], numerics)
 
     def build(tensors: Mapping[str, Tensor]) -> Tensor:
-        smooth = [n for n in names if is_smooth(program, n, tensors[n])]
-        shared = tuple(n for n in smooth if taped and slope(n).is_factored)
+        asked = [n for n in names if n in watched] if watched else names
+        smooth = [n for n in asked if is_smooth(program, n, tensors[n])]
+        shared = tuple(n for n in smooth if watched and slope(n).is_factored)
 
         @tf.custom_gradient  # type: ignore[untyped-decorator]
         def run(*values: Tensor) -> Any:

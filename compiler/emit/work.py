@@ -11,12 +11,12 @@ from .arrays import Length, Lengths, Tensor, extreme
 from .schedule import Plan, merge
 
 
-def work(plan: Plan, tensors: Mapping[str, Tensor]) -> Length:
+def work(plan: Plan, tensors: Mapping[str, Tensor], guess: int | None = None) -> Length:
     """The number of elements of the largest array, or of terms of the largest sum of products.
 
-    It is an int if all lengths are known.
+    It is an int if all lengths are known, or if there is a guess for those that are not.
     """
-    lengths = Lengths(plan, tensors)
+    lengths = Lengths(plan, tensors, guess)
     volumes = [lengths.volume(indices) for indices in _largest(plan)]
     return extreme([1, *volumes], max, tf.maximum)
 
