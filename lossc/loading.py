@@ -1,9 +1,11 @@
-"""Loading of modules whose objects stay."""
+"""Loading of modules whose objects stay, and work that makes many objects at once."""
 
 from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 
@@ -15,11 +17,20 @@ def load(name: str) -> ModuleType:
     """
     if name in sys.modules:
         return sys.modules[name]
+    with uncollected():
+        try:
+            return import_module(name)
+        finally:
+            gc.freeze()
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Collect no garbage meanwhile: for short work whose many objects would start collections."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
-        return import_module(name)
+        yield
     finally:
-        gc.freeze()
         if was_enabled:
             gc.enable()

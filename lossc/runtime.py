@@ -33,6 +33,7 @@ from lossc.compiler.sizes import fit
 from lossc.dsl.diagnostics import ArgumentError, Diagnostic, Label, LosscError
 
 from .defaults import is_fixed, to_numpy
+from .loading import uncollected
 
 VALUE, PER_SAMPLE, COUNTED = "value", "per_sample", "counted"
 DIAGONAL, PRODUCT = "hessian_diagonal", "hessian_vector_product"
@@ -105,6 +106,13 @@ class Runtime:
         known = None if key is None else self._fast.get(key)
         if known is not None:
             return known[0](*inputs, *known[1])
+        with uncollected():
+            return self._run(task, inputs, params, vectors, key)
+
+    def _run(
+        self, task: Task, inputs: Sequence[Any], params: Mapping[str, Any], vectors: Sequence[Any],
+        key: Any,
+    ) -> Any:  # fmt: skip
         tensors = self.tensors(inputs)
         checked = self.fixed(params)
         values = self.param_tensors(checked, params)
