@@ -13,6 +13,7 @@ from lossc.dsl.source import Source
 
 from .domains import Domain
 from .elaborate.declare import Declared, Default, Head, Input, Param, declare
+from .elaborate.defaults import check_defaults
 from .elaborate.definitions import where
 from .elaborate.expressions import Elaborator
 from .elaborate.padding import settled
@@ -109,7 +110,10 @@ def elaborate(
 ) -> Checked | None:
     """One loss or function; None if it is not sound."""
     run = Elaborator(findings)
+    before = len(findings.errors)
     declared = declare(item, unit, run, overrides or {})
+    if not overrides and len(findings.errors) == before:
+        check_defaults(declared.params, run)
     scope = where(run, item.where, declared.scope)
     value = settled(run.expr(item.body, scope))
     if isinstance(item, ast.Loss):

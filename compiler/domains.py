@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .ir import BOOL, INT, REAL, Axis, Expr, Kind
+from .ir import BOOL, INT, REAL, Axis, Expr, Kind, Size, postorder
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +98,25 @@ class Union:
 
 
 Domain = Reals | Ints | Bools | Between | IntRange | Values | IndexOf | Simplex | OneHot | Union
+
+
+def terms_of(domain: Domain) -> list[Expr]:
+    """The terms that a domain's bounds are."""
+    match domain:
+        case Between() | IntRange():
+            return [t for t in (domain.low, domain.high) if t is not None]
+        case Values(values):
+            return list(values)
+        case Union(parts):
+            return [t for p in parts for t in terms_of(p)]
+    return []
+
+
+def axes_of(domain: Domain) -> list[Axis]:
+    """The axes whose lengths a domain depends on."""
+    if isinstance(domain, IndexOf):
+        return [domain.axis]
+    if isinstance(domain, Union):
+        return [a for p in domain.parts for a in axes_of(p)]
+    parts = [t for term in terms_of(domain) for t in postorder(term)]
+    return [t.axis for t in parts if isinstance(t, Size)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lossc.compiler.check import Checked
+from lossc.compiler.domains import axes_of
 from lossc.compiler.elaborate.declare import Input, Param
 from lossc.compiler.separate import Separated, separate
 from lossc.dsl import ast
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from lossc.compiler.gradcheck.report import GradientReport
 
     from .runtime import Runtime, Task
+
+PLAIN = frozenset([bool, int, float])
+MOST_PASSED = 512  # so many combinations of params are remembered as checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +171,7 @@ class Loss:
         report = whole_audit(self._checked, reader(None), effort)
         if data is None:
             return report
-        inputs, params = self._bind((), data)
+        inputs, params = self._named((), data)
         arrays = dict(zip(self._checked.inputs, inputs, strict=True))
         return replace(report, data=audit_data(self._checked, arrays, params))
 
@@ -183,9 +187,7 @@ class Loss:
         With `validate` the data is checked against the declared domains first. Raises ArgumentError
         (a ValueError) for missing, unknown or misshapen arguments.
         """
-        inputs, params = self._bind(args, kwargs)
-        if validate:
-            self._validate(inputs, params)
+        inputs, params = self._bind(args, kwargs, validate)
         return self._runtime.run(self._task(), inputs, params)
 
     @as_written
@@ -197,9 +199,7 @@ class Loss:
 
         `wrt` is a name or several, of inputs or params; by default all real inputs.
         """
-        inputs, params = self._bind(args, kwargs)
-        if validate:
-            self._validate(inputs, params)
+        inputs, params = self._bind(args, kwargs, validate)
         names = self._wrt(wrt, inputs)
         result = self._runtime.run(self._task(wrt=names), inputs, params)
         return result if names else (result, {})
@@ -248,9 +248,7 @@ class Loss:
 
         Raises LosscError if the loss is not separable.
         """
-        inputs, params = self._bind(args, kwargs)
-        if validate:
-            self._validate(inputs, params)
+        inputs, params = self._bind(args, kwargs, validate)
         return self._runtime.run(self._task("per_sample"), inputs, params)
 
     def _counted(self, *args: Any, **kwargs: Any) -> Any:
@@ -292,7 +290,7 @@ class Loss:
 
         Raises ArgumentError with the first value outside and its place.
         """
-        self._validate(*self._bind(args, kwargs))
+        self._bind(args, kwargs, validate=True)
 
     def check_gradient(
         self, wrt: str | Iterable[str] | None = None, *, seed: int = 0, seconds: float = 12.0
@@ -387,6 +385,54 @@ class Loss:
         return tuple(d.name for d, x in declared if is_real(d, x))
 
     def _bind(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], validate: bool = False
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Inputs in declared order, and params by name, checked against their domains.
+
+        With `validate` the inputs are checked too, and params that are tensors or variables.
+        """
+        inputs, params = self._named(args, kwargs)
+        if validate:
+            from .validate import validate as check_all
+
+            check_all(self._checked, inputs, params)
+        elif params or self._sized_params:
+            self._check_params(inputs, params)
+        return inputs, params
+
+    def _check_params(self, inputs: Sequence[Any], params: Mapping[str, Any]) -> None:
+        """Refuse numbers outside their domains; values that passed once are not checked again."""
+        key: Hashable = tuple(params.items())
+        if self._sized_params or not PLAIN.issuperset(map(type, params.values())):
+            from .validate import key_of
+
+            key = key_of(inputs, params, self._sized_params)
+        if key in self._passed:
+            return
+        from .validate import check_params
+
+        check_params(self._checked, inputs, params)
+        if len(self._passed) >= MOST_PASSED:
+            self._passed.clear()
+        self._passed.add(key)
+
+    def _check_bound(self, params: Mapping[str, Any]) -> None:
+        """Refuse params outside their domains before there are any inputs."""
+        from .validate import check_params
+
+        check_params(self._checked, (), params)
+
+    @cached_property
+    def _passed(self) -> set[Hashable]:
+        return set()
+
+    @cached_property
+    def _sized_params(self) -> bool:
+        """Whether the domain of a param depends on the length of an axis of the data."""
+        domains = [p.meaning for p in self._checked.params.values()]
+        return any(a.size is None for d in domains for a in axes_of(d))
+
+    def _named(
         self, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> tuple[list[Any], dict[str, Any]]:
         """Inputs in declared order, and params by name."""
@@ -428,11 +474,6 @@ class Loss:
 
     def _wrong(self, code: str, message: str, help: str | None) -> ArgumentError:
         return ArgumentError(Diagnostic(code, message, help=help))
-
-    def _validate(self, inputs: Sequence[Any], params: Mapping[str, Any]) -> None:
-        from .validate import validate
-
-        validate(self._checked, inputs, params)
 
 
 class Module(Mapping[str, Loss]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -54,13 +54,14 @@ class Outside:
         """The finding, with further notes."""
         more = f"{self.count} of its {self.total} values are outside"
         counted = (more,) if self.count > 1 else ()
+        missing = isinstance(self.decl, Input) and self.fact.endswith(" nan")
         help = "leave missing values out: mean[i if not isnan(y[i])](...)"
         return Diagnostic(
             "E0605",
             f"`{self.decl.name}` is outside its domain",
             Label(self.decl.span, "declared here"),
             notes=(f"{self.fact}; its domain is {self.decl.domain}", *counted, *notes),
-            help=help if self.fact.endswith(" nan") else None,
+            help=help if missing else None,
         )
 
 
@@ -92,6 +93,88 @@ def find_outside(
         found = _outside(decl, array, bounds, _tested(checked.program, decl))
         if found is not None:
             yield found
+
+
+# --- params --------------------------------------------------------------------------------
+
+
+def key_of(inputs: Sequence[Any], params: Mapping[str, Any], sized: bool) -> Hashable:
+    """What tells calls apart whose params must be checked anew; None where nothing is plain."""
+    plain = tuple((n, _key(v)) for n, v in params.items() if _is_plain(v))
+    shapes = tuple(_shape(x) for x in inputs) if sized else ()
+    return (plain, tuple(n for n in params if not _is_plain(params[n])), shapes)
+
+
+def check_params(checked: Checked, inputs: Sequence[Any], params: Mapping[str, Any]) -> None:
+    """Check the params that are plain numbers or arrays against their domains.
+
+    Tensors and variables are not looked at, nor is a domain that depends on one or on a length that
+    is not known yet. Raises ArgumentError with the first value outside of each.
+    """
+    plain = {n: v for n, v in params.items() if _is_plain(v)}
+    checked = _fixed(checked, plain)
+    known = [n for n in checked.params if n in plain or n not in params]
+    given = {n: plain.get(n, to_numpy(checked, n)) for n in known}
+    values = {n: a for n, v in given.items() if (a := _numbers(v)) is not None}
+    sizes = _sizes(checked, inputs, values)
+    bounds = _Bounds(sizes, values)
+    found = []
+    for name, array in values.items():
+        decl = checked.params[name]
+        if bounds.tell(decl.meaning) and array.ndim == len(decl.axes):
+            outside = _outside(decl, array, bounds, frozenset())
+            default = () if name in plain else ("it is the default",)
+            found += [] if outside is None else [outside.diagnostic(*default)]
+    if found:
+        raise ArgumentError(found)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a param is a number or array whose value is fixed: no tensor and no variable."""
+    if value is None or isinstance(value, (bool, int, float, list, tuple, np.ndarray, np.generic)):
+        return True
+    home = type(value).__module__.split(".")[0]
+    return hasattr(value, "__array__") and home not in ("tensorflow", "keras")
+
+
+def _key(value: Any) -> Hashable:
+    if value is None or isinstance(value, (bool, int, float)):
+        return type(value), value
+    array = _numbers(value)
+    return None if array is None else (array.dtype.str, array.shape, array.tobytes())
+
+
+def _numbers(value: Any) -> Array | None:
+    """A plain value as an array; None for what holds no numbers, which the call refuses."""
+    if value is None:
+        return None
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, NotImplementedError):
+        return None
+    return array if array.dtype.kind in "biuf" or array.dtype.name == "bfloat16" else None
+
+
+def _sizes(checked: Checked, inputs: Sequence[Any], params: Mapping[str, Array]) -> dict[Axis, int]:
+    """The lengths of axes that are known; those of shapes that do not fit are left to the call."""
+    pairs: list[tuple[Input | Param, Any]] = list(
+        zip(checked.inputs.values(), map(_shape, inputs), strict=False)
+    )
+    pairs += [(checked.params[n], a.shape) for n, a in params.items()]
+    known = [(d, s) for d, s in pairs if s is not None]
+    try:
+        found = fit(checked.name, [d for d, _ in known], [s for _, s in known])
+    except ArgumentError:
+        return {}
+    return {axis: n for axis, n in found.items() if n is not None}
+
+
+def _shape(value: Any) -> tuple[int | None, ...] | None:
+    shape = getattr(value, "shape", None)
+    if shape is None:
+        array = _numbers(value)
+        return None if array is None else array.shape
+    return None if getattr(shape, "rank", 0) is None else tuple(shape)
 
 
 def to_array(decl: Input | Param, value: Any) -> Array:
@@ -279,6 +362,12 @@ class _Bounds:
     def size(self, axis: Axis) -> int:
         """The length of an axis."""
         return axis.size if axis.size is not None else self.sizes[axis]
+
+    def tell(self, domain: dom.Domain) -> bool:
+        """Whether all that a domain depends on is known."""
+        axes = all(a.size is not None or a in self.sizes for a in dom.axes_of(domain))
+        parts = [t for term in dom.terms_of(domain) for t in postorder(term)]
+        return axes and all(t.tensor.name in self.params for t in parts if isinstance(t, Access))
 
     def number(self, term: Expr) -> Any:
         """A bound as an mpmath number."""

@@ -81,6 +81,13 @@ CALLS: tuple[Code, ...] = (
         "data without values yet",
         "Inside a graph tensors are symbols, and a check of their values has nothing to look at.",
     ),
+    Code(
+        "E0617",
+        "a default outside its domain",
+        "A loss that is called without the param would break its own promise.",
+        "loss f(y, yhat; delta = 0) = mean(abs(y - yhat) / delta)\nwhere delta > 0\n",
+        "loss f(y, yhat; delta = 1) = mean(abs(y - yhat) / delta)\nwhere delta > 0\n",
+    ),
 )
 
 KERAS: tuple[Code, ...] = (

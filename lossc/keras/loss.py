@@ -54,6 +54,7 @@ class CompiledLoss(keras.losses.Loss):  # type: ignore[misc]
     ) -> None:  # fmt: skip
         self.formula = loss
         self._bound = {n: _bindable(loss, n, v) for n, v in (bound or {}).items()}
+        loss._check_bound(self._own_params())
         self._free = [n for n in loss.inputs if n not in self._bound and n != WEIGHT]
         self._takes_weight = WEIGHT in loss.inputs and WEIGHT not in self._bound
         self._separated = _separated(loss, self.prediction)
