@@ -80,7 +80,18 @@ def only(
 @cache
 def library() -> Module:
     """The standard library, flat by name."""
-    return Module(_Library(), "lossc.std")
+    return _Standard(_Library(), "lossc.std")
+
+
+class _Standard(Module):
+    """The standard library, which knows its families too."""
+
+    def _no_loss(self, name: str) -> Diagnostic:
+        own = [loss for loss, family in homes().items() if family == name]
+        if not own:
+            return super()._no_loss(name)
+        message = f"`{name}` is a family of losses, and lossc.std has the losses themselves"
+        return Diagnostic("E0609", message, help=f"its losses are: {', '.join(own)}")
 
 
 class _Library(Mapping[str, Loss]):

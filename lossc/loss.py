@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -18,6 +19,8 @@ from lossc.dsl.diagnostics import ArgumentError, Diagnostic, Label, LosscError
 from lossc.dsl.printer import print_item
 from lossc.dsl.source import Source
 
+from .signature import docstring, of_call, of_keras
+
 if TYPE_CHECKING:
     from lossc.compiler.accuracy.report import AccuracyReport
     from lossc.compiler.audit.report import AuditReport
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from .runtime import Runtime, Task
 
 PLAIN = frozenset([bool, int, float])
+MOST_SHOWN = 20  # losses that a module names
 MOST_PASSED = 512  # so many combinations of params are remembered as checked
 
 
@@ -73,6 +77,24 @@ class Loss:
         self._checked = checked
         self._jit = jit
         self._stable = stable
+        self.__doc__ = docstring(checked)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        known = self.__dict__.get("_checked")
+        if known is not None and (name in known.params or name in known.inputs):
+            help = f"give it in the call: {self.name}(..., {name}={value!r})"
+            raise self._wrong("E0618", f"`{name}` cannot be set on `{self.name}`", help)
+        object.__setattr__(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__signature__":
+            return of_call(self._checked)
+        raise AttributeError(f"a loss has no attribute `{name}`")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What is declared, without what was compiled of it."""
+        kept = {n: v for n, v in vars(self).items() if not _is_cache(type(self), n)}
+        return _blank, (type(self),), kept
 
     # --- what it is -----------------------------------------------------------------------------
 
@@ -185,8 +207,11 @@ class Loss:
         """The value of the loss.
 
         With `validate` the data is checked against the declared domains first. Raises ArgumentError
-        (a ValueError) for missing, unknown or misshapen arguments.
+        (a ValueError) for missing, unknown or misshapen arguments. Where Keras calls it, given to
+        `model.compile` as it is, it is its Keras loss.
         """
+        if _called_by("keras"):
+            return self._in_keras(*args, **kwargs)
         inputs, params = self._bind(args, kwargs, validate)
         return self._runtime.run(self._task(), inputs, params)
 
@@ -324,18 +349,39 @@ class Loss:
 
         return accuracy(self._checked, Plan(points, seed, formats_named(dtypes), seconds))
 
-    def keras(
-        self, *, reduction: str | None = "auto", name: str | None = None, dtype: Any = None,
-        **bound: Any,
-    ) -> Any:  # fmt: skip
-        """A `keras.losses.Loss`. `bound` sets params and binds further inputs to arrays.
+    @property
+    def keras(self) -> Callable[..., Any]:
+        """`loss.keras(...)` is a `keras.losses.Loss`.
 
-        `reduction` "auto" is what the formula says: "sum_over_batch_size" for a mean, "sum" for a
-        sum.
+        Its arguments go by name: params, which are set, further inputs, which are bound to arrays,
+        and `reduction="auto"`, `name=None`, `dtype=None`, `validate=False`. `reduction` "auto" is
+        what the formula says: "sum_over_batch_size" for a mean, "sum" for a sum. With `validate`
+        all data is checked against its domains at each step.
         """
+
+        def keras(*args: Any, **options: Any) -> Any:
+            if args:
+                help = self._by_name(args[0])
+                raise self._wrong("E0602", f"`{self.name}.keras` takes arguments by name", help)
+            return self._to_keras(**options)
+
+        keras.__doc__ = f"{Loss.keras.__doc__}\n{self.__doc__}"
+        keras.__signature__ = of_keras(self._checked)  # type: ignore[attr-defined]
+        return keras
+
+    def _by_name(self, value: Any) -> str:
+        names = [*self._checked.params, "name"]
+        return f"write {self.name}.keras({names[0]}={value!r})"
+
+    def _to_keras(
+        self, *, reduction: str | None = "auto", name: str | None = None, dtype: Any = None,
+        validate: bool = False, **bound: Any,
+    ) -> Any:  # fmt: skip
         from .keras import CompiledLoss
 
-        return CompiledLoss(self, reduction=reduction, name=name, dtype=dtype, bound=bound)
+        return CompiledLoss(
+            self, reduction=reduction, name=name, dtype=dtype, bound=bound, validate=validate
+        )
 
     # --- showing --------------------------------------------------------------------------------
 
@@ -344,6 +390,29 @@ class Loss:
 
     def _repr_latex_(self) -> str:
         return self.formula._repr_latex_()
+
+    # --- in Keras -------------------------------------------------------------------------------
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """For the code of Keras that resolves and saves the losses of a model, its Keras class.
+
+        What is no loss of Keras's own is taken for a function there, and weighted, reduced and
+        saved as one. For everybody else it is the class that it is.
+        """
+        if not _called_by("keras.src.trainers.compile_utils", "keras.src.saving.serialization_lib"):
+            return type(self)
+        from .keras import CompiledLoss
+
+        return CompiledLoss
+
+    def get_config(self) -> dict[str, Any]:
+        """The config of its Keras loss, as which it is saved."""
+        return dict(self._in_keras.get_config())
+
+    @cached_property
+    def _in_keras(self) -> Any:
+        return self._to_keras()
 
     # --- inside ---------------------------------------------------------------------------------
 
@@ -476,6 +545,20 @@ class Loss:
         return ArgumentError(Diagnostic(code, message, help=help))
 
 
+def _blank(kind: type[Loss]) -> Loss:
+    return kind.__new__(kind)
+
+
+def _is_cache(kind: type[Loss], name: str) -> bool:
+    return isinstance(getattr(kind, name, None), cached_property)
+
+
+def _called_by(*modules: str) -> bool:
+    """Whether the caller's caller is code of one of some modules, or of what is in them."""
+    name = str(sys._getframe(2).f_globals.get("__name__"))
+    return any(name == module or name.startswith(f"{module}.") for module in modules)
+
+
 class Module(Mapping[str, Loss]):
     """The losses of a file, as a mapping and as attributes."""
 
@@ -507,12 +590,16 @@ class Module(Mapping[str, Loss]):
         return [*super().__dir__(), *self._losses]
 
     def __repr__(self) -> str:
+        if len(self) > MOST_SHOWN:
+            return f"<{self._name}: {len(self)} losses; list({self._name}) has their names>"
         return f"<{self._name}: {', '.join(self._losses) or 'no losses'}>"
 
     def _no_loss(self, name: str) -> Diagnostic:
         near = get_close_matches(name, self._losses, 1)
-        have = ", ".join(self._losses) or "none"
-        help = f"did you mean `{near[0]}`?" if near else f"there are: {have}"
+        have = f"there are: {', '.join(self._losses) or 'none'}"
+        if len(self) > MOST_SHOWN:
+            have = f"list({self._name}) has the names of its {len(self)} losses"
+        help = f"did you mean `{near[0]}`?" if near else have
         return Diagnostic("E0609", f"{self._name} has no loss `{name}`", help=help)
 
 

@@ -29,7 +29,7 @@ from lossc.compiler.ir import BOOL, INT, REAL
 from lossc.compiler.passes.hessian import direction
 from lossc.compiler.pipeline import AS_WRITTEN, Numerics
 from lossc.compiler.separate import separate
-from lossc.compiler.sizes import fit
+from lossc.compiler.sizes import Shape, fit
 from lossc.dsl.diagnostics import ArgumentError, Diagnostic, Label, LosscError
 
 from .defaults import is_fixed, to_numpy
@@ -200,8 +200,11 @@ class Runtime:
     ) -> None:
         """Check shapes against the declarations and each other."""
         params = [p for p in checked.params.values() if p.tensor in checked.program.params]
-        shapes = [_shape(t) for t in (*tensors, *values[: len(params)])]
         decls: list[Input | Param] = [*self.inputs, *params]
+        shapes = [
+            known_shape(d.name, t, d)
+            for d, t in zip(decls, (*tensors, *values[: len(params)]), strict=True)
+        ]
         bare = getattr(checked.item, "bare", False)
         fit("NAME" if bare else checked.name, decls, shapes, checked.program.constraints)
 
@@ -530,13 +533,18 @@ def _part(decl: Input | Param, target: tf.Tensor, value: Any) -> tf.Tensor:
     return vector
 
 
-def _shape(tensor: tf.Tensor) -> tuple[int | None, ...]:
-    if tensor.shape.rank is None:
+def known_shape(name: str, tensor: Any, decl: Input | Param | None = None) -> Shape:
+    """The shape of what is given for a name. Raises ArgumentError if its rank is not known."""
+    if getattr(tensor.shape, "rank", 0) is None:
+        lengths = [None] if decl is None else [axis.size for axis in decl.tensor.axes]
         raise ArgumentError(
             Diagnostic(
                 "E0603",
-                "a tensor of unknown rank cannot be given to a loss",
-                help="set its shape with tf.ensure_shape",
+                f"`{name}` has an unknown number of axes",
+                None if decl is None else Label(decl.span, "declared here"),
+                notes=("the graph that computes it does not tell its shape",),
+                help=f"give its shape, None for what may differ: "
+                f"{name} = tf.ensure_shape({name}, {lengths})",
             )
         )
     return tuple(tensor.shape)

@@ -88,6 +88,11 @@ CALLS: tuple[Code, ...] = (
         "loss f(y, yhat; delta = 0) = mean(abs(y - yhat) / delta)\nwhere delta > 0\n",
         "loss f(y, yhat; delta = 1) = mean(abs(y - yhat) / delta)\nwhere delta > 0\n",
     ),
+    Code(
+        "E0618",
+        "an attribute that cannot be set",
+        "A loss is what its text says; params are given in each call.",
+    ),
 )
 
 KERAS: tuple[Code, ...] = (
@@ -122,6 +127,17 @@ KERAS: tuple[Code, ...] = (
         "E0706",
         "a param that cannot be trained",
         "It is a bool, an integer or none, or it sets a place, a size or a range.",
+    ),
+    Code(
+        "E0707",
+        "a param that cannot be set",
+        "The step of a compiled model has the numbers that its loss was made with. A param that\n"
+        "changes during training is bound to a variable.",
+    ),
+    Code(
+        "E0708",
+        "data that cannot be checked under XLA",
+        "Code that XLA compiles cannot stop at a value; `validate=True` needs a step without it.",
     ),
 )
 

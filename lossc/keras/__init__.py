@@ -1,6 +1,6 @@
-"""Losses for Keras: `lossc.keras.CompiledLoss` and `lossc.keras.LossLayer`.
+"""Losses for Keras: `CompiledLoss`, `LossLayer`, and `Model` for losses of more inputs than two.
 
-Importing this module registers both, so that saved models load under safe mode. Raises LosscError
+Importing this module registers them, so that saved models load under safe mode. Raises LosscError
 if Keras runs on another backend than TensorFlow.
 """
 
@@ -12,5 +12,6 @@ require_tensorflow()
 
 from .layer import LossLayer  # noqa: E402
 from .loss import CompiledLoss  # noqa: E402
+from .model import Model  # noqa: E402
 
-__all__ = ["CompiledLoss", "LossLayer"]
+__all__ = ["CompiledLoss", "LossLayer", "Model"]

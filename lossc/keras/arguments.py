@@ -8,6 +8,7 @@ weights, from their leading axes on.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +17,24 @@ import tensorflow as tf
 from lossc.compiler.elaborate.declare import Input
 from lossc.compiler.ir import PACK, Axis
 from lossc.dsl.diagnostics import ArgumentError, Diagnostic, Label
+from lossc.runtime import known_shape
 
 if TYPE_CHECKING:
     from lossc.loss import Loss
 
 WEIGHT = "sample_weight"
+
+
+@dataclass(frozen=True, slots=True)
+class ByName:
+    """Tensors by name, which Keras takes for one tensor."""
+
+    tensors: Mapping[str, Any]
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """The shape of the first, at which Keras looks to choose a metric."""
+        return tuple(next(iter(self.tensors.values())).shape)
 
 
 def roles(free: Sequence[str]) -> tuple[str | None, str | None]:
@@ -48,7 +62,10 @@ def match(loss: Loss, free: Sequence[str], y_true: Any, y_pred: Any) -> dict[str
     for name in free:
         if isinstance(given[name], (tf.RaggedTensor, tf.SparseTensor)):
             raise _not_dense(loss.inputs[name], given[name])
-    return {n: as_array(given[n]) for n in free}
+    arrays = {n: as_array(given[n]) for n in free}
+    for name, array in arrays.items():
+        known_shape(name, array, loss.inputs[name])
+    return arrays
 
 
 def _not_dense(decl: Input, value: Any) -> ArgumentError:
@@ -88,6 +105,7 @@ def _missing(loss: Loss, names: Sequence[str], free: Sequence[str]) -> ArgumentE
     ways = (
         f"a constant: {loss.name}.keras({first}=array)\n"
         f"a dict where you call it yourself: {loss.name}.keras()({{{keys}}}, {roles(free)[1]})\n"
+        f"a dict of targets: lossc.keras.Model(x, {roles(free)[1]}), and fit(X, {{{keys}}})\n"
         f"or add it inside the model: lossc.keras.LossLayer({loss.name})"
     )
     return ArgumentError(

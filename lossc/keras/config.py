@@ -30,6 +30,7 @@ def save(loss: Loss) -> dict[str, Any]:
         "files": {short[s.name]: s.text for s in others},
         "hash": loss.hash,
         "jit": loss.jit,
+        "stable": loss.stable,
     }
 
 
@@ -40,7 +41,8 @@ def restore(config: Mapping[str, Any]) -> Loss:
     """
     source = Source.of(config["file"], config["formula"])
     checked = sound(source, from_mapping(config["files"]))
-    loss = only(checked, config.get("jit", True), config["loss"])
+    stable = config.get("stable", True)
+    loss = only(checked, config.get("jit", True), config["loss"], stable=stable)
     if loss.hash != config["hash"]:
         raise LosscError(_changed(loss))
     return loss

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -15,10 +15,12 @@ from lossc.compiler.separate import Separated
 from lossc.defaults import to_python
 from lossc.dsl.diagnostics import ArgumentError, Diagnostic, Label, LosscError
 from lossc.loss import Loss, as_written
+from lossc.runtime import known_shape
 
 from . import config as saved
 from .arguments import (
     WEIGHT,
+    ByName,
     as_array,
     as_input,
     both,
@@ -30,6 +32,7 @@ from .arguments import (
     over_values,
     roles,
 )
+from .checks import validate_at_each_step
 
 
 @keras.saving.register_keras_serializable(package="lossc")
@@ -42,6 +45,9 @@ class CompiledLoss(keras.losses.Loss):  # type: ignore[misc]
     takes sample weights, class weights and masks; another takes weights only as an input
     `sample_weight`, which is 1 where none are given. `reduction` "auto" is what the formula says.
     Labels and float64 data keep their dtype unless `dtype` is given, to which floats are cast then.
+    With `validate` all data is checked against its domains, wherever the loss is computed.
+
+    A param that is bound to a variable can be set, `loss.gamma = 0`; others are fixed.
 
     Raises ArgumentError for names that the loss has not and values that are no numbers.
     """
@@ -50,7 +56,7 @@ class CompiledLoss(keras.losses.Loss):  # type: ignore[misc]
 
     def __init__(
         self, loss: Loss, *, reduction: str | None = "auto", name: str | None = None,
-        dtype: Any = None, bound: Mapping[str, Any] | None = None,
+        dtype: Any = None, bound: Mapping[str, Any] | None = None, validate: bool = False,
     ) -> None:  # fmt: skip
         self.formula = loss
         self._bound = {n: _bindable(loss, n, v) for n, v in (bound or {}).items()}
@@ -60,10 +66,45 @@ class CompiledLoss(keras.losses.Loss):  # type: ignore[misc]
         self._separated = _separated(loss, self.prediction)
         self._float = None if dtype is None else keras.dtype_policies.get(dtype).compute_dtype
         self._given_dtype = getattr(dtype, "name", dtype)
+        self._validate = validate
         is_sum = self._separated is not None and self._separated.op == "sum"
         auto = "sum" if is_sum else "sum_over_batch_size"
         chosen = auto if reduction == "auto" else reduction
         super().__init__(name=name or loss.name, reduction=chosen, dtype=dtype)
+        self.__doc__ = loss.__doc__
+        self._is_made = True
+
+    # --- params ---------------------------------------------------------------------------------
+
+    @property
+    def params(self) -> Params:
+        """The params by name as they are now."""
+        defaults = {n: to_python(p.default) for n, p in self.formula.params.items()}
+        now = defaults | {n: saved.plain(v) for n, v in self._own_params().items()}
+        return Params(now, self._assign)
+
+    def __getattr__(self, name: str) -> Any:
+        loss = self.__dict__.get("formula")
+        if loss is None or name not in loss.params:
+            raise AttributeError(f"{type(self).__name__} has no attribute `{name}`")
+        return self.params[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        made = self.__dict__.get("_is_made", False)
+        if made and (name in self.formula.params or name in self.formula.inputs):
+            self._assign(name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def _assign(self, name: str, value: Any) -> None:
+        """Set a param that is bound to a variable."""
+        if name not in self.formula.params and name not in self.formula.inputs:
+            raise self.formula._unknown(name, list(self.formula.params))
+        variable = self._bound.get(name)
+        if variable is None or not saved.is_live(variable):
+            raise _fixed(self.formula, name, value)
+        self.formula._check_bound({name: value} if name in self.formula.params else {})
+        variable.assign(value)
 
     # --- running --------------------------------------------------------------------------------
 
@@ -82,6 +123,7 @@ class CompiledLoss(keras.losses.Loss):  # type: ignore[misc]
         """The values per sample if the loss is separable, else its value."""
         given, weight = self.named(y_true, y_pred)
         inputs = self._inputs(given, weight)
+        self._check(inputs, {})
         if self._separated is None:
             return self._run(self.formula, inputs, {})
         return self._values(inputs, {})
@@ -100,11 +142,15 @@ class CompiledLoss(keras.losses.Loss):  # type: ignore[misc]
         """The loss of inputs by name; `params` override those that were bound."""
         mask = self._mask(given)
         weight = None if weight is None else as_array(weight)
+        if weight is not None:
+            known_shape(WEIGHT, weight)
         if self._separated is None:
             return self._whole(given, weight, mask, params or {})
         own, weight = (weight, None) if self._takes_weight else (None, weight)
         keep = any(is_fine(w, given[self.prediction or ""]) for w in (mask, weight))
-        values = self._values(self._inputs(given, own, keep), params or {})
+        inputs = self._inputs(given, own, keep)
+        self._check(inputs, params or {})
+        values = self._values(inputs, params or {})
         return reduce_weighted_values(
             values,
             sample_weight=over_values(weight, values, WEIGHT),
@@ -137,6 +183,7 @@ class CompiledLoss(keras.losses.Loss):  # type: ignore[misc]
             if value is not None and not taken:
                 raise LosscError(_refused(self.formula, what))
         inputs = self._inputs(given, merge(weight, mask) if taken else None)
+        self._check(inputs, params)
         value = self._run(self.formula, inputs, params)
         value = value * tf.cast(weight, value.dtype) if is_number else value
         value = value if self._float is None else tf.cast(value, self._float)
@@ -153,6 +200,11 @@ class CompiledLoss(keras.losses.Loss):  # type: ignore[misc]
         values = values * tf.reduce_mean(counted)
         set_keras_mask(values, counted > 0)
         return values
+
+    def _check(self, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+        """With `validate`, check the data against its domains at each step."""
+        if self._validate:
+            validate_at_each_step(self.formula, inputs, self._own_params() | dict(params))
 
     def _run(self, run: Any, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
         chosen = {n: _tensor(v) for n, v in (self._own_params() | dict(params)).items()}
@@ -178,11 +230,8 @@ class CompiledLoss(keras.losses.Loss):  # type: ignore[misc]
 
     # --- showing and saving ---------------------------------------------------------------------
 
-    @property
-    def params(self) -> dict[str, Any]:
-        """The params by name as they are now."""
-        defaults = {n: to_python(p.default) for n, p in self.formula.params.items()}
-        return defaults | {n: saved.plain(v) for n, v in self._own_params().items()}
+    def _repr_latex_(self) -> str:
+        return self.formula._repr_latex_()
 
     def __repr__(self) -> str:
         inputs = [f"{n}=<bound>" for n in self._bound if n in self.formula.inputs]
@@ -200,6 +249,7 @@ class CompiledLoss(keras.losses.Loss):  # type: ignore[misc]
             **saved.save(self.formula),
             "params": {n: saved.plain(v) for n, v in self._own_params().items()},
             "bound": {n: saved.save_array(v) for n, v in constants.items()},
+            "validate": self._validate,
         }
 
     @classmethod
@@ -215,7 +265,45 @@ class CompiledLoss(keras.losses.Loss):  # type: ignore[misc]
             name=config["name"],
             dtype=config["dtype"],
             bound={**config["params"], **arrays},
+            validate=config.get("validate", False),
         )
+
+
+class Params(Mapping[str, Any]):
+    """The params of a Keras loss; those that are bound to variables can be set."""
+
+    def __init__(self, values: Mapping[str, Any], assign: Callable[[str, Any], None]) -> None:
+        self._values = values
+        self._assign = assign
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._assign(name, value)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return repr(self._values)
+
+
+def _fixed(loss: Loss, name: str, value: Any) -> ArgumentError:
+    decl = loss.params.get(name) or loss.inputs[name]
+    bind = f"{name}=tf.Variable({value!r})"
+    return ArgumentError(
+        Diagnostic(
+            "E0707",
+            f"`{name}` is fixed in this Keras loss",
+            Label(decl.span, "declared here"),
+            notes=("a model that is compiled already would not see another value.",),
+            help=f"bind a variable, which can be set at any time: {loss.name}.keras({bind})",
+        )
+    )
 
 
 def _separated(loss: Loss, prediction: str | None) -> Separated | None:
@@ -258,6 +346,7 @@ def _no_numbers(decl: Input | Param, value: Any) -> ArgumentError:
 
 
 def _without_weight(part: Any) -> tuple[Any, Any]:
+    part = part.tensors if isinstance(part, ByName) else part
     if not isinstance(part, Mapping) or WEIGHT not in part:
         return part, None
     return {n: v for n, v in part.items() if n != WEIGHT}, part[WEIGHT]
