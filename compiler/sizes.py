@@ -33,10 +33,11 @@ def fit(
     """
     packs: dict[str, tuple[Input | Param, Shape]] = {}
     seen: dict[Axis, _Seen] = {}
+    whole = {d.name: s for d, s in zip(decls, shapes, strict=True)}
     for decl, shape in zip(decls, shapes, strict=True):
         lengths = _lengths(decl, shape)
         for axis, length in lengths.items():
-            _record(axis, length, decl, seen)
+            _record(axis, length, decl, seen, whole)
         pack = _pack_shape(decl, shape)
         if pack is not None:
             _record_pack(name, decl, pack, packs, decls, shapes)
@@ -110,7 +111,10 @@ def _pack_shape(decl: Input | Param, shape: Shape) -> Shape | None:
     return shape[place : len(shape) - (len(names) - place - 1)]
 
 
-def _record(axis: Axis, length: int | None, decl: Input | Param, seen: dict[Axis, _Seen]) -> None:
+def _record(
+    axis: Axis, length: int | None, decl: Input | Param, seen: dict[Axis, _Seen],
+    whole: Mapping[str, Shape],
+) -> None:  # fmt: skip
     if axis.size is not None and length is not None and length != axis.size:
         label = axis.name if not axis.name.startswith("#") else str(axis.size)
         message = f"axis `{label}` of `{decl.name}` has length {length}, not {axis.size}"
@@ -120,7 +124,9 @@ def _record(axis: Axis, length: int | None, decl: Input | Param, seen: dict[Axis
         _fail(
             "E0606", decl.span, f"`{old.decl.name}` and `{decl.name}` differ along `{axis.name}`",
             f"`{axis.name}` is {old.length} in {old.decl.name} and {length} in {decl.name}",
-            help="an axis has one length in a call; give different axes different names",
+            _shapes(old.decl, decl, whole),
+            help=_advice(old.decl, decl, whole)
+            or "an axis has one length in a call; give different axes different names",
         )  # fmt: skip
     if old is None or old.length is None:
         seen[axis] = _Seen(length, decl)
@@ -143,14 +149,41 @@ def _unlike(
     decls: Sequence[Input | Param], shapes: Sequence[Shape],
 ) -> None:  # fmt: skip
     """The error for two tensors that should share a shape."""
+    whole = {d.name: shape for d, shape in zip(decls, shapes, strict=True)}
     if a.axes is None:
         shown = f"{b.name} has shape {_show(right)}, {a.name} has shape {_show(left)}"
-        note = f"{shown}, and neither declares its axes."
+        notes = [f"{shown}, and neither declares its axes."]
         help = f"declare them: loss {name}({', '.join(suggest(decls, shapes))})"
+        if b.span.source.name.startswith("std."):
+            help = "give them one shape; nothing is repeated along an axis of length 1"
     else:
-        note = f"`...` is {_show(right)} in {b.name} and {_show(left)} in {a.name}"
+        notes = [f"`...` is {_show(right)} in {b.name} and {_show(left)} in {a.name}"]
+        notes += [_shapes(a, b, whole)]
         help = "`...` stands for the same axes in every input; name those that differ"
-    _fail("E0301", b.span, f"`{b.name}` and `{a.name}` do not line up", note, help=help)
+    help = _advice(a, b, whole) or help
+    _fail("E0301", b.span, f"`{b.name}` and `{a.name}` do not line up", *notes, help=help)
+
+
+def _shapes(a: Input | Param, b: Input | Param, whole: Mapping[str, Shape]) -> str:
+    return f"{a.name} has shape {_show(whole[a.name])}, {b.name} has shape {_show(whole[b.name])}"
+
+
+def _advice(a: Input | Param, b: Input | Param, whole: Mapping[str, Shape]) -> str | None:
+    """What to do about two shapes that differ in the batch, or by a last axis of length 1."""
+    left, right = whole[a.name], whole[b.name]
+    if isinstance(a, Param) or isinstance(b, Param) or not left or not right:
+        return None
+    known = left[0] is not None and right[0] is not None
+    if known and left[1:] == right[1:] and left[0] != right[0]:
+        sizes = f"{a.name} has {left[0]} samples, {b.name} has {right[0]}"
+        return f"the batch sizes differ: {sizes}; give both the same samples"
+    longer = b if len(right) > len(left) else a
+    if (*left, 1) == right or (*right, 1) == left:
+        return (
+            f"drop the last axis, of length 1: {longer.name}[..., 0]; "
+            "the loss for Keras, `.keras()`, does so itself"
+        )
+    return None
 
 
 def suggest(decls: Sequence[Input | Param], shapes: Sequence[Shape]) -> list[str]:

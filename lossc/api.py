@@ -13,6 +13,7 @@ from lossc.dsl.source import Source
 from lossc.stdlib import family_source, homes
 
 from .files import Reader, read_source, reader
+from .forms import refuse_names
 from .loss import Loss, Module
 
 
@@ -29,6 +30,9 @@ def compile(
     if not isinstance(text, str):
         message = f"compile takes text, not {type(text).__name__}"
         raise LosscError(Diagnostic("E0610", message, help="load a file with lossc.load(path)"))
+    no_formula = refuse_names(text)
+    if no_formula is not None:
+        raise LosscError(no_formula)
     checked = sound(Source.of("<text>", text), reader(None, [Path(p) for p in search]))
     return only(checked, jit, stable=stable)
 

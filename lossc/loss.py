@@ -19,6 +19,7 @@ from lossc.dsl.diagnostics import ArgumentError, Diagnostic, Label, LosscError
 from lossc.dsl.printer import print_item
 from lossc.dsl.source import Source
 
+from .forms import of_keyword
 from .signature import docstring, of_call, of_keras
 
 if TYPE_CHECKING:
@@ -539,6 +540,7 @@ class Loss:
     def _unknown(self, name: str, known: Sequence[str]) -> ArgumentError:
         near = get_close_matches(name, known, 1)
         help = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(known)}"
+        help = of_keyword(self.name, name) or help
         return self._wrong("E0602", f"`{self.name}` has no input or param `{name}`", help)
 
     def _wrong(self, code: str, message: str, help: str | None) -> ArgumentError:

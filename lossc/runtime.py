@@ -33,6 +33,7 @@ from lossc.compiler.sizes import Shape, fit
 from lossc.dsl.diagnostics import ArgumentError, Diagnostic, Label, LosscError
 
 from .defaults import is_fixed, to_numpy
+from .forms import with_other_form
 from .loading import uncollected
 
 VALUE, PER_SAMPLE, COUNTED = "value", "per_sample", "counted"
@@ -206,7 +207,11 @@ class Runtime:
             for d, t in zip(decls, (*tensors, *values[: len(params)]), strict=True)
         ]
         bare = getattr(checked.item, "bare", False)
-        fit("NAME" if bare else checked.name, decls, shapes, checked.program.constraints)
+        name = "NAME" if bare else checked.name
+        try:
+            fit(name, decls, shapes, checked.program.constraints)
+        except ArgumentError as error:
+            raise with_other_form(error, checked, shapes) from None
 
     # --- graphs ---------------------------------------------------------------------------------
 

@@ -93,6 +93,11 @@ CALLS: tuple[Code, ...] = (
         "an attribute that cannot be set",
         "A loss is what its text says; params are given in each call.",
     ),
+    Code(
+        "E0620",
+        "a name in place of a formula",
+        "lossc.compile takes text; files are loaded, and the losses of the library have names.",
+    ),
 )
 
 KERAS: tuple[Code, ...] = (

@@ -319,7 +319,8 @@ def _bindable(loss: Loss, name: str, value: Any) -> Any:
     """A bound value: a variable, or a copy of what is given."""
     decl = loss.params.get(name) or loss.inputs.get(name)
     if decl is None:
-        raise loss._unknown(name, [*loss.inputs, *loss.params])
+        options = ("reduction", "name", "dtype", "validate")
+        raise loss._unknown(name, [*loss.inputs, *loss.params, *options])
     if saved.is_live(value):
         return value
     if name in loss.params and (value is None or isinstance(value, (bool, int, float))):
