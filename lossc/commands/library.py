@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lossc.compiler.elaborate.declare import declare
-from lossc.compiler.elaborate.expressions import Elaborator
-from lossc.compiler.findings import Findings
-from lossc.compiler.link import link
-from lossc.dsl import ast
-from lossc.files import reader
-from lossc.stdlib import families, family_source
+from lossc.stdlib import docs, families, family_source, homes
 
-from .describe import declarations, facts
 from .terminal import GOOD, Terminal, aligned
 
 HELP = "the losses of the standard library"
@@ -29,21 +22,39 @@ def add(parser: ArgumentParser) -> None:
 
 def run(args: Namespace, terminal: Terminal) -> int:
     """List the losses; none found is no error."""
-    word = (args.word or "").lower()
-    losses = [loss for loss in library() if word in _searched(loss)]
+    found = matching((args.word or "").lower())
     if terminal.json:
-        terminal.document(losses)
-    elif losses:
-        rows = [(loss["name"], loss["family"], _summary(loss["doc"])) for loss in losses]
+        terminal.document([loss for loss in library(found) if loss["name"] in found])
+    elif found:
+        rows = [(name, family, _summary(doc)) for name, (family, doc) in found.items()]
         terminal.say("\n".join(aligned(rows)))
     else:
         print(f"the standard library has no loss with `{args.word}`", file=sys.stderr)
     return GOOD
 
 
-def library() -> Iterator[dict[str, Any]]:
-    """Every loss of the library: its declarations are read, its formula is not elaborated."""
-    for family in families():
+def matching(word: str = "") -> dict[str, tuple[str, str]]:
+    """The family and docstring of each loss with a word in its name, family or docstring."""
+    known = {n: (family, doc) for family in families() for n, doc in docs(family).items()}
+    return {n: known[n] for n in known if word in "\n".join([n, *known[n]]).lower()}
+
+
+def library(names: Iterable[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The losses of the families that have some names, by default of all.
+
+    Their declarations are read, their formulas are not elaborated.
+    """
+    from lossc.compiler.elaborate.declare import declare
+    from lossc.compiler.elaborate.expressions import Elaborator
+    from lossc.compiler.findings import Findings
+    from lossc.compiler.link import link
+    from lossc.dsl import ast
+    from lossc.files import reader
+
+    from .describe import declarations, facts
+
+    wanted = {homes()[n] for n in names} if names is not None else set(families())
+    for family in sorted(wanted):
         findings = Findings()
         unit = link(family_source(family), reader(None), findings)
         losses = [item for item in unit.own.values() if isinstance(item, ast.Loss)]
@@ -53,9 +64,5 @@ def library() -> Iterator[dict[str, Any]]:
             yield {"name": item.name, "family": family, **facts(item), **declared}
 
 
-def _searched(loss: dict[str, Any]) -> str:
-    return f"{loss['name']}\n{loss['family']}\n{loss['doc'] or ''}".lower()
-
-
-def _summary(doc: str | None) -> str:
-    return (doc or "").split("\n")[0]
+def _summary(doc: str) -> str:
+    return doc.strip().split("\n")[0]
