@@ -240,8 +240,9 @@ def shown(i: Interval) -> bool:
 def entry(code: Code) -> list[str]:
     """A diagnostic: title, reason, a wrong and a right example."""
     parts = [f"### {code.code}: {code.title}", code.why]
-    if code.bad:
-        parts += ["Wrong:", fenced(short(code.bad)), "Right:", fenced(code.good)]
+    bad, good = code.examples
+    if bad:
+        parts += ["Wrong:", fenced(short(bad)), "Right:", fenced(good)]
     return parts
 
 

@@ -155,6 +155,8 @@ AXES: tuple[Code, ...] = (
         "Inputs declared without axes share one shape, and `...` stands for the same "
         "axes in every\n"
         "input. Nothing is broadcast by position: (N,) against (N, 1) is an error, not N x N.",
+        wrong="y = np.ones(3)\nlossc.std.mse(y, y[:, None])",
+        right="y = np.ones(3)\nlossc.std.mse(y, y)",
     ),
     Code(
         "E0302",

@@ -87,6 +87,8 @@ SYNTAX: tuple[Code, ...] = (
         "E0112",
         "a file too large",
         "A file of more than 1 MB or 100000 words is no formula; it is refused.",
+        wrong='lossc.compile("mean(y)" + " " * 2_000_000)',
+        right='lossc.compile("mean(y)")',
     ),
     Code(
         "E0113",

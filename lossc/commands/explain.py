@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import asdict
 from difflib import get_close_matches
 from textwrap import indent
 
@@ -25,13 +24,13 @@ def run(args: Namespace, terminal: Terminal) -> int:
     if args.code is None:
         rows = list(CODES.values())
         if terminal.json:
-            terminal.document([asdict(row) for row in rows])
+            terminal.document([_plain(row) for row in rows])
         else:
             terminal.say("\n".join(aligned([(row.code, row.title) for row in rows])))
         return GOOD
     row = _find(args.code)
     if terminal.json:
-        terminal.document(asdict(row))
+        terminal.document(_plain(row))
     else:
         terminal.say(_text(row))
     return GOOD
@@ -46,10 +45,14 @@ def _find(code: str) -> Code:
     raise LosscError(Diagnostic("E0803", f"there is no diagnostic `{code}`", help=help))
 
 
+def _plain(row: Code) -> dict[str, str]:
+    bad, good = row.examples
+    return {"code": row.code, "title": row.title, "why": row.why, "bad": bad, "good": good}
+
+
 def _text(row: Code) -> str:
     parts = [f"{row.code}: {row.title}", row.why]
-    if row.bad:
-        parts.append("Wrong:\n\n" + indent(row.bad.rstrip(), "    "))
-    if row.good:
-        parts.append("Right:\n\n" + indent(row.good.rstrip(), "    "))
+    for word, example in zip(("Wrong", "Right"), row.examples, strict=True):
+        if example:
+            parts.append(f"{word}:\n\n" + indent(example.rstrip(), "    "))
     return "\n\n".join(parts)
