@@ -75,10 +75,16 @@ def latex_expr(expr: ast.Expr) -> str:
 
 
 def latex_name(name: str, *subscripts: str) -> str:
-    """A name with subscripts: `yhat` wears a hat, `lam` is a Greek letter, `z1` has an index."""
+    """A name with subscripts: `yhat` wears a hat, `lam` is a Greek letter, `z1` has an index.
+
+    What follows an underscore is a subscript of a single letter, `mu_1`; a name made of words,
+    `label_smoothing`, is one word, for its parts are no indices.
+    """
     if name in _CONSTANTS and not subscripts:
         return _CONSTANTS[name]
     stem, *rest = [part for part in name.split("_") if part] or [name]
+    if not _is_letter(stem) and not all(part.isdigit() for part in rest):
+        stem, rest = r"\,".join([stem, *rest]), []
     digits = re.search(r"(?<=[A-Za-z])\d+$", stem)
     if digits:
         stem, rest = stem[: digits.start()], [digits.group(), *rest]
@@ -95,6 +101,12 @@ def _stem(stem: str) -> str:
         if under != stem and (len(under) == 1 or under in _GREEK):
             return f"{accent}{{{_letters(under)}}}"
     return _letters(stem)
+
+
+def _is_letter(stem: str) -> bool:
+    """Whether a name is set as one letter: Latin or Greek, with digits or an accent."""
+    bare = stem.rstrip("0123456789")
+    return len(bare) <= 1 or bare in _GREEK or _stem(bare).startswith(tuple(_ACCENTS.values()))
 
 
 def _letters(word: str) -> str:

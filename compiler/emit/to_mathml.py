@@ -310,6 +310,7 @@ class _Reader:
         if command == "operatorname":
             return _Atom(_leaf("mi", said.replace(r"\,", "\u00a0")), "function")
         if command == "mathrm":
+            said = said.replace(r"\,", "\u00a0")
             upright = {"mathvariant": "normal"} if len(said) == 1 else {}
             return _Atom(_leaf("mi", said, **upright), "function" if self.applied() else "operand")
         if command == "mathbb":
