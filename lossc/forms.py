@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lossc.compiler.check import Checked
+from lossc.compiler.ir import INT
 from lossc.compiler.sizes import Shape
 from lossc.dsl.diagnostics import ArgumentError, Diagnostic
 from lossc.stdlib import homes
@@ -29,12 +30,12 @@ def _labels(checked: Checked, shapes: Sequence[Shape]) -> str | None:
     y, p = shapes[0], shapes[1]
     missing = len(prediction.tensor.axes) - len(target.tensor.axes)
     are_labels = y == p[:-1] or (len(y) == len(p) > 1 and y == (*p[:-1], 1) != p)
-    if missing == 0 and target.axes and prediction.axes and are_labels and len(p) > 1:
+    if missing == 0 and target.axes and are_labels and len(p) > 1 and p[-1] != 1:
         sparse = f"sparse_{checked.name}"
         use = f"use lossc.std.{sparse}, or " if sparse in homes() else ""
         one_hot = f"tf.one_hot({target.name}, {p[-1]})"
         return f"{target.name} holds one label for each sample: {use}make it one-hot: {one_hot}"
-    if missing == 1 and y == p:
+    if missing == 1 and y == p and target.tensor.kind == INT:
         dense = checked.name.removeprefix("sparse_")
         use = f"use lossc.std.{dense}, or " if dense != checked.name and dense in homes() else ""
         return f"{target.name} is one-hot here: {use}give labels: tf.argmax({target.name}, -1)"
