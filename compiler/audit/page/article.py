@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from html import escape
+from math import isfinite
 from typing import Any
 
 from lossc.dsl import ast
@@ -89,11 +90,22 @@ def glance(report: AuditReport) -> str:
     n = len(report.hazards)
     chips.append(verdict("warn", f"{n} {'hazard' if n == 1 else 'hazards'}") if n
                  else verdict("good", "no hazards found"))  # fmt: skip
+    if report.data is not None:
+        chips.append(data_chip(report.data))
     if report.gradient is not None:
         chips.append(gradient_chip(report.gradient))
     if report.accuracy is not None:
         chips.append(accuracy_chip(report.accuracy))
     return f'<p class="glance">{" ".join(chips)}</p>'
+
+
+def data_chip(found: DataReport) -> str:
+    """Whether the data are inside their domains and give a number."""
+    if not found.ok:
+        return verdict("bad", "data outside its domain")
+    if not isfinite(found.value):
+        return verdict("bad", f"the loss of the data is {found.value:g}")
+    return verdict("good", "data inside its domains")
 
 
 def gradient_chip(found: GradientReport) -> str:
