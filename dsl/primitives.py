@@ -78,7 +78,8 @@ class Reduction:
     derivative in the body at one of the places kept, in the language: `x` is the body there, `r`
     the value, `n` the number of places, `center` their mean, `ties` the number of those where the
     body is `r`, `others` the product of all other places, `finite` whether the value is above -inf.
-    It is "" where the derivative is 0.
+    It is "" where the derivative is 0. `steady` says that over equal places their number does not
+    count.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Reduction:
     gives: str = "real"
     slope: str = ""
     kink: str = ""
+    steady: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,21 +372,24 @@ BY_SYMBOL: dict[str, str] = {p.symbol: p.name for p in _OPERATORS if p.name != "
 _REDUCTIONS = (
     Reduction("sum", "The sum.", r"\sum", "0", gives="same", slope="1"),
     Reduction("mean", "The mean over the places kept.", r"\operatorname{mean}", "0",
-              slope="1 / n"),
+              slope="1 / n", steady=True),
     Reduction("prod", "The product.", r"\prod", "1", gives="same", slope="others"),
     Reduction("max", "The largest value; ties share the gradient.", r"\max", "-inf", gives="same",
-              slope="if x == r then 1 / ties else 0", kink="places that tie share equally"),
+              slope="if x == r then 1 / ties else 0", kink="places that tie share equally",
+              steady=True),
     Reduction("min", "The smallest value; ties share the gradient.", r"\min", "inf", gives="same",
-              slope="if x == r then 1 / ties else 0", kink="places that tie share equally"),
+              slope="if x == r then 1 / ties else 0", kink="places that tie share equally",
+              steady=True),
     Reduction("logsumexp", "log of the sum of exponentials.", r"\operatorname{logsumexp}", "-inf",
               slope="if finite then exp(x - r) else 0", kink="0 where all are -inf"),
     Reduction("any", "Whether a condition holds somewhere.", r"\exists", "false", BOOL, BOOL),
     Reduction("all", "Whether a condition holds everywhere.", r"\forall", "true", BOOL, BOOL),
     Reduction("count", "The number of places where a condition holds.", r"\#", "0", BOOL, "int"),
     Reduction("var", "The variance, dividing by the number of places.", r"\operatorname{var}", "0",
-              slope="2 * (x - center) / n"),
+              slope="2 * (x - center) / n", steady=True),
     Reduction("std", "The square root of the variance.", r"\operatorname{std}", "0",
-              slope="if r != 0 then (x - center) / (n * r) else 0", kink="0 where all are equal"),
+              slope="if r != 0 then (x - center) / (n * r) else 0", kink="0 where all are equal",
+              steady=True),
     Reduction("norm", "The Euclidean norm (2-norm).", r"\operatorname{norm}", "0",
               slope="if r != 0 then x / r else 0", kink="0 where all are 0"),
     Reduction("norm1", "The sum of absolute values.", r"\operatorname{norm}_1", "0", gives="same",

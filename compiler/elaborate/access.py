@@ -25,19 +25,28 @@ from ..ir import (
     substitute,
 )
 from ..wording import plural
+from .lists import may_be_read
 from .run import FAILED, Run
 from .scope import Scope, TensorValue, TermValue, Value
 
 
 def named(run: Run, node: ast.Name, scope: Scope) -> Expr:
     """What a name denotes: a value, else an index as a number, else a constant."""
-    value = run.value(node, scope)
+    value = looked_up(run, node, scope)
     if value is not None:
         return bare(run, node, value, scope)
     index = scope.index(node.id)
     if index is not None:
         return Position(index)
     return Const(node.id) if node.id in CONSTANTS else unknown(run, node, scope)
+
+
+def looked_up(run: Run, node: ast.Name, scope: Scope) -> Value | None:
+    """What a name stands for, if it may be read here."""
+    value = run.value(node, scope)
+    if isinstance(value, TermValue) and not may_be_read(run, node, value, scope):
+        return TermValue(FAILED)
+    return value
 
 
 def bare(run: Run, node: ast.Name, value: Value, scope: Scope) -> Expr:
@@ -84,7 +93,7 @@ def access(run: Run, node: ast.Access, scope: Scope) -> Expr:
 def base_value(run: Run, node: ast.Expr, scope: Scope) -> Value:
     """What stands before brackets."""
     if isinstance(node, ast.Name):
-        value = run.value(node, scope)
+        value = looked_up(run, node, scope)
         if value is not None:
             return value
     return TermValue(run.expr(node, scope))

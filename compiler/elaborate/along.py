@@ -10,6 +10,7 @@ from lossc.dsl.primitives import ALONG
 
 from ..fold import apply, select
 from ..ir import ERROR, PACK, Const, Expr, Index, Position, Range, Symbol, along, reduce, substitute
+from .lists import listed
 from .ranges import index_ranges
 from .reductions import chosen_by
 from .run import FAILED, Run
@@ -64,8 +65,9 @@ def along_symbols(run: Run, node: ast.Call, body: Expr, scope: Scope) -> list[Sy
     """The axes along which a function runs: those listed, or the only free one."""
     items = node.indices.indices if node.indices is not None else ()
     if not items:
-        free = [s for s in scope.ordered if s in body.free]
-        free += [s for s in scope.indices.values() if s in body.free and s not in free]
+        inside = body.free - scope.kept
+        own = dict.fromkeys([*scope.ordered, *scope.indices.values()])
+        free = [s for s in own if s in inside]
     else:
         free = []
         for item in items:
@@ -74,13 +76,16 @@ def along_symbols(run: Run, node: ast.Call, body: Expr, scope: Scope) -> list[Sy
                 run.fail("E0303", item.span, f"nothing is named `{item.name}` here")
                 return None
             free += [s for s in found if s is not None]
+    if node.function == "one_hot" and not items:
+        free = []
     single = not ALONG[node.function].meaning or node.function == "one_hot"
-    if not free or (len(free) > 1 and (single or not items)):
-        names = [s.name for s in free if s.name.isidentifier()] or ["class"]
-        run.fail(
-            "E0313", node.function_span or node.span,
-            f"along which axis does `{node.function}` run?",
-            help=f"name it: {node.function}[{names[-1]}](...)",
-        )  # fmt: skip
+    several = len(free) > 1 and (single or not items)
+    taken = not items and any(s in scope.bound for s in free)
+    if not free or several or taken:
+        which = [s for s in free if s not in scope.bound] or free
+        which = which or [s for s in scope.ordered if s not in body.free]
+        help = f"name it: {listed(node, which[-1:])}" if which else None
+        span, name = node.function_span or node.span, node.function
+        run.fail("E0313", span, f"along which axis does `{name}` run?", help=help)
         return None
     return free

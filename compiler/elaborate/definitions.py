@@ -9,7 +9,6 @@ from lossc.dsl import ast
 from lossc.dsl.diagnostics import Label
 from lossc.dsl.primitives import ALONG, PRIMITIVES, REDUCTIONS
 
-from ..ir import Axis
 from .run import FAILED, Run
 from .scope import Scope, TermValue, Value
 
@@ -95,17 +94,14 @@ def circle(run: Run, entry: ast.Definition | ast.Function, path: Sequence[str]) 
 
 def definition(run: Run, entry: ast.Definition, scope: Scope) -> Value:
     """The value of `e = ...` or `s[i, j] = ...`."""
+    before = len(run.unlisted)
     if entry.indices is None:
-        return TermValue(run.expr(entry.body, scope), None, entry.span)
-    names = entry.indices
-    order = tuple(run.fresh(n, own_axis(n, scope)) for n in names)
-    inner = scope.bind(dict(zip(names, order, strict=True)))
-    return TermValue(run.expr(entry.body, inner), order, entry.span, indexed=True)
-
-
-def own_axis(name: str, scope: Scope) -> Axis | None:
-    """The axis that an index of a definition is named after."""
-    return scope.axes[name].axis if name in scope.axes else None
+        term = run.expr(entry.body, scope)
+        return TermValue(term, None, entry.span, unlisted=tuple(run.unlisted[before:]))
+    order = tuple(scope.axes.get(n) or run.fresh(n) for n in entry.indices)
+    inner = scope.bind(list(zip(entry.indices, order, strict=True)))
+    term = run.expr(entry.body, inner)
+    return TermValue(term, order, entry.span, True, tuple(run.unlisted[before:]))
 
 
 def _mentions(entry: ast.Definition | ast.Function) -> list[tuple[str, str]]:

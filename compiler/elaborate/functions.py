@@ -12,10 +12,10 @@ from lossc.dsl.diagnostics import Label
 from ..ir import ERROR, PACK, Axis, Equal, Expr, Index, Position, Symbol, Tensor, substitute
 from ..link import Target
 from ..wording import plural
-from .access import bare
+from .access import bare, looked_up
 from .definitions import where
 from .run import FAILED, Run
-from .scope import Scope, TensorValue, TermValue, Value
+from .scope import Outer, Scope, TensorValue, TermValue, Through, Value
 
 MAX_CALL_DEPTH = 24
 
@@ -29,9 +29,10 @@ def apply_function(run: Run, node: ast.Call, target: Target, home: Scope, scope:
     if any(v.term.kind == ERROR for v in values):
         return FAILED
     keywords = {k.name: run.expr(k.value, scope) for k in node.keywords}
-    key = (id(item), tuple((v.term, v.order) for v in values), tuple(keywords.items()))
+    given = tuple((v.term, v.order) for v in values)
+    key = (id(item), given, tuple(keywords.items()), frozenset(scope.bound))
     if key not in run.expansions:
-        run.expansions[key] = expand(run, node, item, home, values, keywords)
+        run.expansions[key] = expand(run, node, item, home, scope, values, keywords)
     return run.expansions[key]
 
 
@@ -66,7 +67,7 @@ def callable_here(run: Run, node: ast.Call, item: ast.Function | ast.Loss) -> bo
 def argument(run: Run, node: ast.Expr, scope: Scope) -> Value:
     """An argument, with its order of axes where it is a plain name."""
     if isinstance(node, ast.Name):
-        value = run.value(node, scope)
+        value = looked_up(run, node, scope)
         if isinstance(value, TermValue) and value.indexed:
             return TermValue(bare(run, node, value, scope))
         if value is not None:
@@ -76,7 +77,7 @@ def argument(run: Run, node: ast.Expr, scope: Scope) -> Value:
 
 
 def expand(
-    run: Run, node: ast.Call, item: ast.Function | ast.Loss, home: Scope,
+    run: Run, node: ast.Call, item: ast.Function | ast.Loss, home: Scope, scope: Scope,
     values: Sequence[Value], keywords: Mapping[str, Expr],
 ) -> Expr:  # fmt: skip
     """A function's body in a scope where its inputs are the arguments."""
@@ -95,12 +96,30 @@ def expand(
         places = tuple(order.values()) if decl.axes is not None else value.order
         bound[decl.name] = TermValue(substitute(value.term, moved), places, decl.span)
     outer = _shadowed(home, formal)
+    axes = {k: v for k, v in home.axes.items() if v not in packs} | formal
+    brought = [v.term for v in values] + list(keywords.values())
     inner = Scope(
-        home.unit, {**outer, **bound}, {**home.axes, **formal}, tuple(packs) or None,
-        home.indices, home.functions,
+        home.unit, {**outer, **bound}, axes, tuple(packs) or None, home.indices, home.functions,
+        bound_around(Target(home.unit, item), node, scope, values, back),
+        frozenset().union(*(t.free for t in brought)) - packs.keys(),
     )  # fmt: skip
-    inner = replace(inner, axes={k: v for k, v in inner.axes.items() if v not in packs} | formal)
     return in_function(run, item, inner, keywords, back, node)
+
+
+def bound_around(
+    target: Target, node: ast.Call, scope: Scope, values: Sequence[Value],
+    back: Mapping[Index, Expr],
+) -> dict[Symbol, Outer]:  # fmt: skip
+    """The indices that are bound around a call, by the names that they have in the function."""
+    rest = tuple(
+        tuple(s.name for s in scope.ordered if s in v.term.free and s not in scope.bound)
+        for v in values
+    )
+    through = Through(node, target.item, target.unit, rest)
+    around = {s: o if o.through else replace(o, through=through) for s, o in scope.bound.items()}
+    own = {s: p.index for s, p in back.items() if isinstance(s, Symbol) and isinstance(p, Position)}
+    inside = {s: around[outer] for s, outer in own.items() if outer in around}
+    return around | inside
 
 
 def in_function(

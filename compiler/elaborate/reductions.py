@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from lossc.dsl import ast
-from lossc.dsl.diagnostics import Label
 from lossc.dsl.primitives import REDUCTIONS
 
 from ..ir import (
@@ -27,9 +26,10 @@ from ..ir import (
     rebuild,
     reduce,
 )
+from .lists import may_reduce
 from .ranges import index_ranges
 from .run import FAILED, Run, pending
-from .scope import Scope
+from .scope import Scope, Unlisted
 
 ONE_PLACE = Range((Dim(0),), (Dim(1),))
 
@@ -41,16 +41,20 @@ def reduction(run: Run, node: ast.Call, scope: Scope) -> Expr:
         return FAILED
     listed = node.indices.indices if node.indices is not None else ()
     bound = bind_all(run, listed, scope)
-    inner = scope.bind({b.name: s for b, s in bound if s.name != PACK})
+    inner = scope.bind([(b.name, s) for b, s in bound])
     read = run.condition if row.takes == "bool" else run.number
+    before = len(run.unlisted)
     body = read(node.args[0], inner)
     chosen = chosen_by(run, node, inner)
     if ERROR in (body.kind, chosen.kind if chosen else ""):
         return FAILED
-    if not listed and not may_close_all(run, node, body, scope):
+    free = body.free | (chosen.free if chosen is not None else frozenset())
+    reduced = run.unlisted[before:]
+    if not may_reduce(run, node, scope, bound, body, free, reduced):
         return FAILED
-    symbols = [s for _, s in bound] if listed else all_free(run, body, chosen, scope)
-    check_twice(run, node, bound, body, chosen)
+    symbols = [s for _, s in bound] if listed else [s for s in scope.ordered if s in free]
+    if not listed:
+        run.unlisted.append(Unlisted(node, tuple(symbols)))
     spans = index_ranges(run, node, symbols, {s: b for b, s in bound}, body, chosen, inner)
     return FAILED if spans is None else close(run, node, row.gives, spans, body, chosen)
 
@@ -107,49 +111,6 @@ def chosen_by(run: Run, node: ast.Call, scope: Scope) -> Expr | None:
     if node.indices is None or node.indices.filter is None:
         return None
     return run.condition(node.indices.filter, scope)
-
-
-def all_free(run: Run, body: Expr, chosen: Expr | None, scope: Scope) -> list[Symbol]:
-    """The indices that a reduction without a list closes."""
-    free = body.free | (chosen.free if chosen is not None else frozenset())
-    return [s for s in scope.ordered if s in free]
-
-
-def may_close_all(run: Run, node: ast.Call, body: Expr, scope: Scope) -> bool:
-    """Whether no index of an enclosing reduction is spelled out in the body."""
-    for access in ast.walk(node.args[0]):
-        if not isinstance(access, ast.Access):
-            continue
-        for name in (n for s in access.slots for n in ast.walk(s.value)):
-            if isinstance(name, ast.Name) and name.id in scope.indices:
-                if name.id in scope.values or scope.indices[name.id] not in body.free:
-                    continue
-                run.fail(
-                    "E0311", node.function_span or node.span,
-                    f"which indices does this {node.function} reduce?",
-                    f"its body spells out `{name.id}`, which is bound outside",
-                    others=(Label(name.span),),
-                    help=f"list them: {node.function}[...names...](...)",
-                )  # fmt: skip
-                return False
-    return True
-
-
-def check_twice(
-    run: Run, node: ast.Call, bound: Sequence[tuple[ast.BoundIndex, Symbol]], body: Expr,
-    chosen: Expr | None,
-) -> None:  # fmt: skip
-    """An axis that the body has reduced already cannot be reduced again."""
-    free = body.free | (chosen.free if chosen is not None else frozenset())
-    inner = [c for c in ast.walk(node.args[0]) if isinstance(c, ast.Call) and c.indices]
-    for item, symbol in bound:
-        again = [b for c in inner if c.indices for b in c.indices.indices if b.name == item.name]
-        if symbol.axis is not None and symbol not in free and again:
-            run.fail(
-                "E0307", item.span, f"axis `{item.name}` is reduced twice",
-                "nothing is left of it here", others=(Label(again[0].span, "reduced here"),),
-                help=f"leave `{item.name}` out of one of the two lists",
-            )  # fmt: skip
 
 
 def _fill_sizes(term: Expr, sizes: Mapping[Axis, Expr]) -> Expr:

@@ -26,7 +26,7 @@ from ..ir import (
     rebuild,
 )  # fmt: skip
 from ..wording import plural
-from .scope import Scope, Value
+from .scope import Scope, TermValue, Unlisted, Value
 
 FAILED = Const("?")
 
@@ -39,7 +39,8 @@ class Run:
     looked at; `constraints` is what a call must check, `hidden` the lists that are defaults of
     functions called, `used` the declarations that something refers to, `cuts` the places through
     which no gradient passes, with their terms. An error is recorded and leaves the term "?" in its
-    place, so that the rest is still checked.
+    place, so that the rest is still checked. `unlisted` has the reductions without a list so
+    far, those of a definition again wherever it is read.
     """
 
     findings: Findings
@@ -51,6 +52,7 @@ class Run:
     cuts: list[tuple[Span, Expr]] = field(default_factory=list)
     path: tuple[str, ...] = ()
     expansions: dict[object, Expr] = field(default_factory=dict)
+    unlisted: list[Unlisted] = field(default_factory=list)
     _uid: Iterator[int] = field(default_factory=lambda: count(1))
 
     def expr(self, node: ast.Expr, scope: Scope) -> Expr:
@@ -100,6 +102,8 @@ class Run:
         value = scope.values.get(node.id)
         if value is not None and value.span is not None:
             self.used.add(value.span)
+        if isinstance(value, TermValue):
+            self.unlisted += value.unlisted
         return value
 
     def fixed(self, term: Expr) -> Expr:

@@ -225,10 +225,11 @@ AXES: tuple[Code, ...] = (
     Code(
         "E0311",
         "a reduction that must be given a list",
-        "Without a list it reduces every free index; where the body spells out an index bound\n"
-        "outside, that would be a guess.",
-        "loss l(y[batch, class]) = mean[batch](sum(y[batch, class]))\n",
-        "loss l(y[batch, class]) = mean[batch](sum[class](y[batch, class]))\n",
+        "Without a list it reduces every free index. Where its body has an index that a list or a\n"
+        "definition around it binds, spelt out or by a bare name, that would be a guess. The same\n"
+        "holds for a function or definition that reduces all it finds and is used there.",
+        "loss l(y[batch, class], p[batch, class]) = mean[batch](sqrt(mean((y - p)^2)))\n",
+        "loss l(y[batch, class], p[batch, class]) = mean[batch](sqrt(mean[class]((y - p)^2)))\n",
     ),
     Code(
         "E0312",
@@ -272,6 +273,14 @@ AXES: tuple[Code, ...] = (
         "The bounds of a range are integers, integer params and sizes.",
         "loss l(s[item]) = sum[item, k in 0..s](s * k)\n",
         "loss l(s[item]; n = 9) = sum[item, k in 0..n](s * k)\n",
+    ),
+    Code(
+        "E0318",
+        "a list or filter without effect",
+        "Each index of a list stands in the body or in the filter, and a filter on a mean, max or\n"
+        "var of what is the same at every place changes nothing.",
+        "loss l(y[batch], z[batch, class]) = mean[batch](y - sum[class](y)) + mean(z)\n",
+        "loss l(y[batch], z[batch, class]) = mean[batch](y - sum[class](z))\n",
     ),
 )
 

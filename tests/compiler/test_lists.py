@@ -1,0 +1,167 @@
+"""Which indices a reduction takes: with a list, without one, and where it must have one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import lossc
+from lossc.compiler.check import check
+from lossc.dsl.diagnostics import Diagnostic
+from lossc.dsl.source import Source
+from lossc.files import reader
+
+RNG = np.random.default_rng(0)
+Y = RNG.integers(0, 2, (3, 5)).astype(float)
+P = RNG.random((3, 5))
+M = np.array([1.0, 0.0, 1.0])
+HEAD = "loss f(y[b, h], p[b, h], m[b]) = mean[b](m) * 0 + "
+
+
+def found(text: str) -> tuple[Diagnostic, ...]:
+    return check(Source.of("file.loss", text), reader(None)).diagnostics
+
+
+def value(text: str) -> float:
+    return float(lossc.compile(text, jit=False)(Y, P, M))
+
+
+# A formula that asks for a list, the line that the help gives, and what that line means.
+INSTEAD = [
+    ("mean[b](sqrt(mean((y - p)^2)))", "mean[h]((y - p)^2)",
+     np.sqrt(((Y - P) ** 2).mean(1)).mean()),
+    ("mean[b if m == 1](sqrt(mean((y - p)^2)))", "mean[h]((y - p)^2)",
+     np.sqrt(((Y - P) ** 2).mean(1))[M == 1].mean()),
+    ("mean[b](norm(y - p))", "norm[h](y - p)", np.linalg.norm(Y - P, axis=1).mean()),
+    ("max[b](sum(y * p))", "sum[h](y * p)", (Y * P).sum(1).max()),
+    ("mean[b](exp(logsumexp(p)))", "logsumexp[h](p)", np.exp(P).sum(1).mean()),
+    ("sum[b](max(p))", "max[h](p)", P.max(1).sum()),
+    ("sum[b](min(p))", "min[h](p)", P.min(1).sum()),
+    ("mean[b](var(p))", "var[h](p)", P.var(1).mean()),
+    ("mean[b](std(p))", "std[h](p)", P.std(1).mean()),
+    ("mean[b](prod(p))", "prod[h](p)", P.prod(1).mean()),
+    ("mean[b](norm1(p))", "norm1[h](p)", P.sum(1).mean()),
+    ("mean[b](count(p > y))", "count[h](p > y)", (P > Y).sum(1).mean()),
+    ("mean[b](indicator(any(p > 0.9)))", "any[h](p > 0.9)", (P > 0.9).any(1).mean()),
+    ("mean[b if all(p > 0.02)](m)", "all[h](p > 0.02)", M[(P > 0.02).all(1)].mean()),
+    ("sum[b](if m > 0 then sum(p) else 0)", "sum[h](p)", P.sum(1)[M > 0].sum()),
+    ("sum[b](mean[h](p) * max(p))", "max[h](p)", (P.mean(1) * P.max(1)).sum()),
+    ("sum[h](max(p - m))", "max[b](p - m)", (P - M[:, None]).max(0).sum()),
+    ("sum[i](mean(p[i, h]))", "mean[h](p[i, h])", P.mean(1).sum()),
+    ("sum[b](mean(p[b, h]))", "mean[h](p[b, h])", P.mean(1).sum()),
+    ("mean[b](sum[h](y * log_softmax(p)))", "log_softmax[h](p)",
+     (Y * (P - np.log(np.exp(P).sum(1, keepdims=True)))).sum(1).mean()),
+    ("sum[b](sum[h](p * softmax(p)))", "softmax[h](p)",
+     (P * np.exp(P) / np.exp(P).sum(1, keepdims=True)).sum()),
+    ("sum[b](m * mean(m))", "mean[b](m)", (M * M.mean()).sum()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("formula, line, right", INSTEAD, ids=[row[0] for row in INSTEAD])
+def test_the_help_gives_the_list(formula: str, line: str, right: float) -> None:
+    said = found(HEAD + formula)
+    assert {d.code for d in said} <= {"E0311", "E0313", "W0203"}
+    helps = [d.help for d in said if d.is_error]
+    assert len(helps) == 1 and helps[0] is not None and line in helps[0]
+    name = line[: line.index("[")]
+    listless = name + line[line.index("]") + 1 :]
+    assert value(HEAD + formula.replace(listless, line)) == pytest.approx(right, rel=1e-12)
+
+
+# Ways to bring a body, or the reduction itself, into a reduction with a list.
+WAYS = {
+    "spelt out": "{head}mean[b](sqrt(mean((y[b, h] - p[b, h])^2)))",
+    "bare": "{head}mean[b](sqrt(mean((y - p)^2)))",
+    "definition of the body": "{head}mean[b](sqrt(mean(e)))\nwhere e = (y - p)^2",
+    "definition of the reduction": "{head}mean[b](sqrt(e))\nwhere e = mean((y - p)^2)",
+    "definition beside others": "{head}mean[b](m * e)\nwhere e = mean((y - p)^2)",
+    "definition of a definition": "{head}mean[b](m * g)\nwhere e = mean((y - p)^2); g = sqrt(e)",
+    "indexed definition": "{head}mean[b](r)\nwhere r[b] = sqrt(mean((y - p)^2))",
+    "indexed by another name": "{head}mean[i](r[i])\nwhere r[i] = sqrt(mean(y[i, h]))",
+    "where function": "{head}mean[b](rms(y - p))\nwhere rms(x) = sqrt(mean(x^2))",
+    "def": "def rms(x) = sqrt(mean(x^2))\n{head}mean[b](rms(y - p))",
+    "def of a def": "def ms(x) = mean(x^2)\ndef rms(x) = sqrt(ms(x))\n{head}mean[b](rms(y - p))",
+    "def over dots": "def rms(x[...]) = sqrt(mean[...](x^2))\n{head}mean[b](m * rms(y - p))",
+    "def over both axes": "def rms(x[b, h]) = sqrt(mean(x^2))\n{head}mean[b](m * rms(y - p))",
+    "used loss": "use std.regression: mse\n{head}mean[b](sqrt(mse(y, p)))",
+    "used loss with params": "use std.regression: huber\n{head}mean[b](sqrt(huber(y, p)))",
+    "used loss in a filter": "use std.regression: mse\n{head}mean[b if mse(y, p) > 0](m)",
+    "used loss in a head": "use std.regression: mse\n{head}mean[b](r[b])\nwhere r[b] = mse(y, p)",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_does_not_matter_how_the_body_comes_there(way: str) -> None:
+    text = WAYS[way].format(head=HEAD.replace("mean[b](m) * 0", "sum(p + y - m)"))
+    assert {d.code for d in found(text)} == {"E0311"}
+
+
+DICE = "1 - 2 * sum(a * c) / (sum(a) + sum(c))"
+ENTROPY = "sum(a * log_softmax(c))"
+SHARES = 1 - 2 * (Y * P).sum(1) / (Y.sum(1) + P.sum(1))
+LOGS = P - np.log(np.exp(P).sum(1, keepdims=True))
+
+
+@pytest.mark.parametrize("body, right", [(DICE, SHARES), (ENTROPY, (Y * LOGS).sum(1))])
+def test_a_where_function_means_what_the_def_means(body: str, right: np.ndarray) -> None:
+    use = HEAD + "mean[b](g(y, p))"
+    local = lossc.compile(f"{use}\nwhere g(a[h], c[h]) = {body}", jit=False)
+    top = lossc.compile(f"def g(a[h], c[h]) = {body}\n{use}", jit=False)
+    assert local.hash == top.hash
+    assert float(local(Y, P, M)) == pytest.approx(right.mean(), rel=1e-12)
+
+
+def test_the_help_for_a_used_loss_can_be_pasted() -> None:
+    use = "loss f(y[b, h], p[b, h]) = mean[b](sqrt({name}(y, p)))"
+    for family, name in [("regression", "mse"), ("segmentation", "dice"), ("regression", "huber")]:
+        (said,) = found(f"use std.{family}: {name}\n" + use.format(name=name))
+        assert said.help is not None
+        _, mended = said.help.split("\n", 1)
+        loss = lossc.compile(f"{mended}\n{use.format(name=name + '_h')}", jit=False)
+        each = [float(lossc.std[name](y, p)) for y, p in zip(Y, P, strict=True)]
+        assert float(loss(Y, P)) == pytest.approx(np.sqrt(each).mean(), rel=1e-12)
+
+
+LEGAL = [
+    ("mean((y - p)^2)", ((Y - P) ** 2).mean()),
+    ("mean((p - mean(p))^2)", P.var()),
+    ("mean[b](mean[h](p)) + mean(y)", P.mean() + Y.mean()),
+    ("mean[b](m * max(mean[b](m), 1))", M.mean()),
+    ("sum[b]((m - c)^2)\nwhere c = mean(m)", ((M - M.mean()) ** 2).sum()),
+    ("mean[b](p[b, 0] * sum(q))\nwhere q = 2", 2 * P[:, 0].mean()),
+    ("mean[b](m / sum[b](m))", (M / M.sum()).mean()),
+    ("sum[b if m == 1](2)", 4.0),
+    ("sum[k in 0..2](k * mean(p))", 3 * P.mean()),
+]
+
+
+@pytest.mark.parametrize("formula, right", LEGAL, ids=[row[0] for row in LEGAL])
+def test_what_is_no_question_stays_legal(formula: str, right: float) -> None:
+    assert value(HEAD + formula) == pytest.approx(right, rel=1e-12)
+
+
+def test_losses_add_up_where_nothing_binds_their_indices() -> None:
+    text = (
+        "use std.classification: binary_crossentropy_from_logits\n"
+        "use std.segmentation: soft_dice\n"
+        "loss f(y[batch, h], z[batch, h]) ="
+        " binary_crossentropy_from_logits(y, z) + 0.5 * soft_dice(y, sigmoid(z))"
+    )
+    assert found(text) == ()
+
+
+IDLE = [
+    ("mean[b](3)", "leave out mean[...]"),
+    ("mean[b, h](m)", "leave `h` out of the list"),
+    ("sum[h](m[b])", "leave out sum[...]"),
+    ("sum[k in 0..3](2)", "leave out sum[...]"),
+    ("mean[b if m == 1](2)", None),
+    ("max[b if m == 1](mean[h, b](p))", None),
+    ("mean(p) * mean[b if m == 1](g)\nwhere g = mean[b, h](y)", None),
+]
+
+
+@pytest.mark.parametrize("formula, help", IDLE, ids=[row[0] for row in IDLE])
+def test_a_list_or_filter_without_effect_is_refused(formula: str, help: str | None) -> None:
+    (said,) = [d for d in found(HEAD + formula) if d.code == "E0318"]
+    assert said.help == help
