@@ -27,7 +27,8 @@ from ..ir import (
 from ..wording import plural
 from .lists import may_be_read
 from .run import FAILED, Run
-from .scope import Scope, TensorValue, TermValue, Value
+from .scope import Scope, TensorValue, TermValue, Value, shown
+from .unnamed import all_named, is_unnamed
 
 
 def named(run: Run, node: ast.Name, scope: Scope) -> Expr:
@@ -52,7 +53,7 @@ def looked_up(run: Run, node: ast.Name, scope: Scope) -> Value | None:
 def bare(run: Run, node: ast.Name, value: Value, scope: Scope) -> Expr:
     """A value without brackets: at its own axes, or, if indexed, at the indices of those names."""
     if isinstance(value, TensorValue) or not value.indexed:
-        return value.term
+        return all_named(run, node.span, node.id, value, value.term, scope)
     order = value.order or ()
     found = {k: scope.index(s.name) for k, s in enumerate(order)}
     slots = {k: Position(i) for k, i in found.items() if i is not None}
@@ -85,9 +86,10 @@ def access(run: Run, node: ast.Access, scope: Scope) -> Expr:
             if not isinstance(slot.value, ast.Dots):
                 run.expr(slot.value, scope)
         return FAILED
-    if all(slot.name is not None for slot in node.slots):
-        return access_by_name(run, node, base, scope)
-    return access_by_place(run, node, base, scope)
+    by_name = all(slot.name is not None for slot in node.slots)
+    read = access_by_name if by_name else access_by_place
+    term = read(run, node, base, scope)
+    return all_named(run, node.span, node.base.span.text, base, term, scope)
 
 
 def base_value(run: Run, node: ast.Expr, scope: Scope) -> Value:
@@ -101,6 +103,8 @@ def base_value(run: Run, node: ast.Expr, scope: Scope) -> Value:
 
 def access_by_name(run: Run, node: ast.Access, base: Value, scope: Scope) -> Expr:
     """`u[item=i]`: the axes named change, the rest stay."""
+    if isinstance(base, TermValue) and base.indexed and len(node.slots) < len(base.order or ()):
+        return by_place_alone(run, node, base)
     places = named_places(run, base)
     slots: dict[int | Symbol, Expr] = {}
     for slot in node.slots:
@@ -118,11 +122,21 @@ def access_by_name(run: Run, node: ast.Access, base: Value, scope: Scope) -> Exp
     return base.at(by_place) if by_place else substitute(base.term, by_symbol)
 
 
+def by_place_alone(run: Run, node: ast.Access, base: TermValue) -> Expr:
+    """The error for a definition with indices of which only some are given, by name."""
+    given = {slot.name: slot.value.span.text for slot in node.slots}
+    what = node.base.span.text
+    listed = ", ".join(given.get(s.name, s.name) for s in base.order or ())
+    message = f"`{what}` is defined with indices, and is read by place"
+    return run.fail("E0312", node.span, message, help=f"give them all: {what}[{listed}]")
+
+
 def named_places(run: Run, base: Value) -> Mapping[str, int | Symbol]:
     """The axes of a value by name: places of a tensor, free indices of a term."""
     if isinstance(base, TensorValue):
-        return {s.name: k for k, s in enumerate(base.order) if s.name != PACK}
-    return {s.name: s for s in base.term.free if isinstance(s, Symbol)}
+        places = enumerate(base.order)
+        return {s.name: k for k, s in places if s.name != PACK and not is_unnamed(s)}
+    return {s.name: s for s in base.term.free if isinstance(s, Symbol) and not is_unnamed(s)}
 
 
 def axis_at(run: Run, base: Value, place: int | Symbol) -> Axis | None:
@@ -152,7 +166,7 @@ def access_by_place(run: Run, node: ast.Access, base: Value, scope: Scope) -> Ex
         )  # fmt: skip
     places = places_of(node, base.order)
     if places is None:
-        have = ", ".join(s.name for s in base.order)
+        have = ", ".join(shown(s) for s in base.order)
         count = plural(len(base.order), "axis", "axes")
         message = f"`{what}` has {count}, the brackets hold {len(node.slots)}"
         others = (Label(base.span, "declared here"),) if base.span else ()

@@ -10,7 +10,7 @@ from lossc.dsl.primitives import ALONG
 
 from ..fold import apply, select
 from ..ir import ERROR, PACK, Const, Expr, Index, Position, Range, Symbol, along, reduce, substitute
-from .lists import listed
+from .lists import idle, listed
 from .ranges import index_ranges
 from .reductions import chosen_by
 from .run import FAILED, Run
@@ -75,7 +75,11 @@ def along_symbols(run: Run, node: ast.Call, body: Expr, scope: Scope) -> list[Sy
             if not found or found[0] is None:
                 run.fail("E0303", item.span, f"nothing is named `{item.name}` here")
                 return None
-            free += [s for s in found if s is not None]
+            listed_here = [s for s in found if s is not None]
+            if node.function != "one_hot" and not any(s in body.free for s in listed_here):
+                idle(run, node, item, scope)
+                return None
+            free += listed_here
     if node.function == "one_hot" and not items:
         free = []
     single = not ALONG[node.function].meaning or node.function == "one_hot"

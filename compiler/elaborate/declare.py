@@ -76,7 +76,7 @@ def declare(item: Head, unit: Unit, run: Run, overrides: Mapping[str, Default]) 
     """
     inputs = item.inputs or (_free_inputs(item) if isinstance(item, ast.Loss) and item.bare else ())
     _check_names(inputs, item.params, run)
-    axes = _axes([*inputs, *item.params], run)
+    axes = _axes([*inputs, *item.params], run, mixed=isinstance(item, ast.Function))
     plain = Scope(unit, {}, {a.name: Symbol(a.name, a) for a in axes.values() if a.name != PACK})
     defaults = {p.name: _default(p, plain, run) for p in item.params} | dict(overrides)
     run.static = {n: v for n, v in defaults.items() if not isinstance(v, (tuple, str))}
@@ -94,7 +94,7 @@ def declare(item: Head, unit: Unit, run: Run, overrides: Mapping[str, Default]) 
         values[i.name] = replace(value, tensor=replace(value.tensor, sums_to_one=one))
     for p in item.params:
         values[p.name] = _with_kind(values[p.name], kinds.get(p.name))
-    named = [i for i in inputs if i.axes]
+    named = [i for i in inputs if i.axes] if isinstance(item, ast.Loss) else []
     broken = {i.name: TermValue(FAILED, None, i.span) for i in inputs if i.axes is None and named}
     scope = Scope(unit, {**values, **broken}, plain.axes, scope.pack)
     reals: tuple[dom.Domain, str] = (dom.Reals(), "real")
@@ -177,14 +177,17 @@ def _names(axes: tuple[ast.AxisDecl, ...] | None) -> tuple[str, ...] | None:
 # --- axes ---------------------------------------------------------------------------------------
 
 
-def _axes(decls: list[ast.InputDecl | ast.ParamDecl], run: Run) -> dict[str, Axis]:
-    """Every axis by name, in the order of the text; "..." where any input has it."""
+def _axes(decls: list[ast.InputDecl | ast.ParamDecl], run: Run, mixed: bool) -> dict[str, Axis]:
+    """Every axis by name, in the order of the text; "..." where any input has it.
+
+    Only where `mixed` may an input without axes, which is any term, stand beside others.
+    """
     axes: dict[str, Axis] = {}
     with_axes = [d for d in decls if d.axes and isinstance(d, ast.InputDecl)]
     for decl in decls:
         if decl.axes is None:
             axes[PACK] = Axis(PACK)
-            if with_axes:
+            if with_axes and not mixed:
                 _mixed(decl, with_axes[0], run)
         for k, a in enumerate(decl.axes or ()):
             name = a.name or f"#{decl.name}.{k}"

@@ -9,6 +9,7 @@ from lossc.dsl import ast
 from lossc.dsl.diagnostics import Label
 from lossc.dsl.primitives import ALONG, PRIMITIVES, REDUCTIONS
 
+from .lists import placed
 from .run import FAILED, Run
 from .scope import Scope, TermValue, Value
 
@@ -101,6 +102,8 @@ def definition(run: Run, entry: ast.Definition, scope: Scope) -> Value:
     order = tuple(scope.axes.get(n) or run.fresh(n) for n in entry.indices)
     inner = scope.bind(list(zip(entry.indices, order, strict=True)))
     term = run.expr(entry.body, inner)
+    if not placed(run, entry, order, term, inner):
+        return TermValue(FAILED, None, entry.span)
     return TermValue(term, order, entry.span, True, tuple(run.unlisted[before:]))
 
 

@@ -15,7 +15,8 @@ from ..wording import plural
 from .access import bare, looked_up
 from .definitions import where
 from .run import FAILED, Run
-from .scope import Outer, Scope, TensorValue, TermValue, Through, Value
+from .scope import Outer, Scope, TensorValue, TermValue, Through, Value, shown
+from .unnamed import is_unnamed, refuse
 
 MAX_CALL_DEPTH = 24
 
@@ -86,11 +87,17 @@ def expand(
     packs: dict[Symbol, None] = {}
     bound: dict[str, Value] = {}
     for decl, value, arg in zip(item.inputs, values, node.args, strict=True):
-        matched = match_axes(run, decl, value, arg, node)
+        matched = match_axes(run, decl, value, arg, node, scope)
         if matched is None:
             return FAILED
         mapping, rest = matched
         order = formal_order(run, decl, mapping, formal, back)
+        if order is None:
+            if any(is_unnamed(s) for s in mapping.values()):
+                refuse(run, arg.span, arg.span.text, value, scope)
+            else:
+                not_shared(run, decl, arg, mapping, {n: back[s] for n, s in formal.items()})
+            return FAILED
         moved = {old: Position(order[k]) for k, old in mapping.items()}
         packs |= dict.fromkeys(rest)
         places = tuple(order.values()) if decl.axes is not None else value.order
@@ -151,12 +158,12 @@ def param_default(
 
 
 def match_axes(
-    run: Run, decl: ast.InputDecl, value: Value, arg: ast.Expr, node: ast.Call
+    run: Run, decl: ast.InputDecl, value: Value, arg: ast.Expr, node: ast.Call, scope: Scope
 ) -> tuple[dict[int, Symbol], list[Symbol]] | None:
     """Which index of an argument each declared axis is, and the indices left for `...`."""
     free = [s for s in _sorted(value.term.free) if isinstance(s, Symbol)]
     if decl.axes is None:
-        return {}, free
+        return ({}, free) if not_left(run, arg, value, free, scope) else None
     wanted = {k: a for k, a in enumerate(decl.axes) if a.name != PACK}
     found = {k: s for k, a in wanted.items() for s in free if s.name == a.name}
     if len(found) < len(wanted) and value.order is not None:
@@ -168,19 +175,30 @@ def match_axes(
             found |= match_sizes(run, wanted, found, free)
     missing = [a for k, a in wanted.items() if k not in found]
     if missing:
-        have = ", ".join(s.name for s in free) or "none"
+        have = ", ".join(shown(s) for s in free) or "none"
         label = ", ".join(a.span.text for a in missing)
         run.fail(
             "E0314", arg.span, f"`{node.function}` needs an argument with the axis `{label}`",
             f"its axes: {have}", others=(Label(decl.span, "declared here"),),
         )  # fmt: skip
         return None
+    left = [s for s in free if s not in found.values()]
+    if not not_left(run, arg, value, left, scope):
+        return None
     for k, a in wanted.items():
         axis = found[k].axis
         if a.size is not None and axis is not None and axis.size != a.size:
             run.constraints[Equal(axis, Axis(a.span.text, a.size), found[k].name)] = None
     has_pack = len(wanted) < len(decl.axes)
-    return found, [s for s in free if s not in found.values()] if has_pack else []
+    return found, left if has_pack else []
+
+
+def not_left(run: Run, arg: ast.Expr, value: Value, left: Sequence[Symbol], scope: Scope) -> bool:
+    """Whether no axis without a name is left over in an argument."""
+    if not any(is_unnamed(s) for s in left):
+        return True
+    refuse(run, arg.span, arg.span.text, value, scope)
+    return False
 
 
 def _around_dots(axes: Sequence[ast.AxisDecl], order: Sequence[Symbol]) -> dict[int, Symbol]:
@@ -208,8 +226,8 @@ def match_sizes(
 def formal_order(
     run: Run, decl: ast.InputDecl, mapping: Mapping[int, Symbol], formal: dict[str, Symbol],
     back: dict[Index, Expr],
-) -> dict[int, Symbol]:  # fmt: skip
-    """A function's own index for each declared axis, one for each name."""
+) -> dict[int, Symbol] | None:  # fmt: skip
+    """A function's own index for each declared axis, one for each name; None if two differ."""
     order: dict[int, Symbol] = {}
     for k, a in enumerate(decl.axes or ()):
         if a.name == PACK:
@@ -217,14 +235,29 @@ def formal_order(
         name = a.name or f"#{decl.name}.{k}"
         if name not in formal or back[formal[name]] != Position(mapping[k]):
             if name in formal:
-                run.fail(
-                    "E0314", a.span, f"the arguments do not share the axis `{name}`",
-                    help="rename an axis of an argument: `x[k=class]`",
-                )  # fmt: skip
+                return None
             formal[name] = run.fresh(name, mapping[k].axis)
             back[formal[name]] = Position(mapping[k])
         order[k] = formal[name]
     return order
+
+
+def not_shared(
+    run: Run, decl: ast.InputDecl, arg: ast.Expr, mapping: Mapping[int, Symbol],
+    before: Mapping[str, Expr],
+) -> None:  # fmt: skip
+    """The error for an argument whose axis is not the one that an argument before it has."""
+    for k, a in enumerate(decl.axes or ()):
+        first = before.get(a.name or "")
+        if k in mapping and isinstance(first, Position) and first.index != mapping[k]:
+            text = arg.span.text if isinstance(arg, ast.Name) else f"({arg.span.text})"
+            run.fail(
+                "E0314", arg.span, f"the arguments do not share the axis `{a.name}`",
+                f"here it is `{mapping[k].name}`, before `{first.index.name}`",
+                others=(Label(a.span, "declared here"),),
+                help=f"rename it: {text}[{mapping[k].name}={first.index.name}]",
+            )  # fmt: skip
+            return
 
 
 def _shadowed(home: Scope, formal: Mapping[str, Symbol]) -> dict[str, Value]:

@@ -11,10 +11,11 @@ from lossc.dsl.primitives import REDUCTIONS
 from lossc.dsl.printer import print_item
 from lossc.dsl.source import Span
 
+from ..affine import slots_of
 from ..ir import PACK, Expr, Index, Symbol
 from ..link import Unit
 from .run import Run
-from .scope import Outer, Scope, TermValue, Through, Unlisted, shown
+from .scope import Outer, Scope, TensorValue, TermValue, Through, Unlisted, Value, shown
 
 Bound = Sequence[tuple[ast.BoundIndex, Symbol]]
 
@@ -191,18 +192,82 @@ def all_listed_stand(
 ) -> bool:  # fmt: skip
     """Each listed index stands in the body or in the filter."""
     found = {item.name for item, symbol in bound if symbol in free}
+    inside = scope.bind([(b.name, s) for b, s in bound])
     for item, symbol in bound:
         if item.name not in found:
-            inside = scope.bind([(b.name, s) for b, s in bound])
             for part in (p for p in unlisted if symbol in p.symbols):
                 reduced_inside(run, item.span, part, symbol, inside)
                 return False
-            run.fail(
-                "E0318", item.span, f"nothing in this {node.function} depends on `{item.name}`",
-                help=_without(node, item),
-            )  # fmt: skip
+            idle(run, node, item, inside)
             return False
     return True
+
+
+def idle(run: Run, node: ast.Call, item: ast.BoundIndex, scope: Scope) -> None:
+    """The error for a listed index that nothing depends on."""
+    used = [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
+    fresh = item.name not in scope.axes and item.low is None
+    spelt = _spelt(node.args[0], [item.name], scope) if fresh else {}
+    if fresh and scope.pack and any(is_plain(scope.values.get(n)) for n in used):
+        help = f"declare the axes: {_head(node, scope)}"
+    else:
+        help = f"write {', '.join(spelt)}" if spelt else _without(node, item)
+    message = f"nothing in this {node.function} depends on `{item.name}`"
+    run.fail("E0318", item.span, message, help=help)
+
+
+def is_plain(value: Value | None) -> bool:
+    """Whether a value is an input declared without axes."""
+    return isinstance(value, TensorValue) and not value.declared
+
+
+def _head(node: ast.Call, scope: Scope) -> str:
+    """A head in which the inputs have the axes that a list names."""
+    assert node.indices is not None
+    axes = ", ".join(b.name for b in node.indices.indices)
+    return f"loss f({', '.join(f'{n}[{axes}]' for n, v in scope.values.items() if is_plain(v))})"
+
+
+def _spelt(body: ast.Expr, indices: Sequence[str], scope: Scope) -> dict[str, ast.Name]:
+    """The bare names that have axes which nothing binds, as they are read at the given indices."""
+    found: dict[str, ast.Name] = {}
+    for name in (n for n in ast.walk(body) if isinstance(n, ast.Name)):
+        value = scope.values.get(name.id)
+        order = value.order if isinstance(value, TensorValue) and value.declared else ()
+        if any(s not in scope.bound for s in order) and not _has_slots(body, name):
+            rest = iter(indices)
+            slots = [s.name if s in scope.bound else next(rest, shown(s)) for s in order]
+            found.setdefault(f"{name.id}[{', '.join(slots)}]", name)
+    return found
+
+
+def _has_slots(body: ast.Expr, name: ast.Name) -> bool:
+    return any(isinstance(n, ast.Access) and n.base is name for n in ast.walk(body))
+
+
+def placed(
+    run: Run, entry: ast.Definition, order: Sequence[Symbol], term: Expr, scope: Scope
+) -> bool:
+    """No bare name in the body of an indexed definition stays beside the indices of its head.
+
+    `scope` is that of the body. A tensor over further axes may be open in them.
+    """
+    fresh = [s for s in order if s.axis is None]
+    read = {slot.axis for s in fresh for slot in slots_of(s, term)}
+    left = [s for s in scope.axes.values() if s in term.free and s not in scope.bound]
+    unused = [s.name for s in fresh if s not in term.free]
+    if not left or not (unused or any(s.axis in read for s in left)):
+        return True
+    spelt = _spelt(entry.body, unused or [s.name for s in fresh], scope)
+    if not spelt:
+        return True
+    name = next(iter(spelt.values()))
+    own = ", ".join(shown(s) for s in scope.values[name.id].order or ())
+    run.fail(
+        "E0320", name.span, f"`{name.id}` is not read at the indices of `{entry.name}`",
+        f"it stands for {name.id}[{own}]", help=f"write {', '.join(spelt)}",
+    )  # fmt: skip
+    return False
 
 
 def _without(node: ast.Call, item: ast.BoundIndex) -> str:

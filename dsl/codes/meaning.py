@@ -282,6 +282,22 @@ AXES: tuple[Code, ...] = (
         "loss l(y[batch], z[batch, class]) = mean[batch](y - sum[class](y)) + mean(z)\n",
         "loss l(y[batch], z[batch, class]) = mean[batch](y - sum[class](z))\n",
     ),
+    Code(
+        "E0319",
+        "an axis without a name that is not read by place",
+        "Terms are aligned by the names of their axes. The second axis of `out[batch, 2]` has no\n"
+        "name, so it is read by place: `out[batch, 0]`.",
+        "loss l(y[batch, 2], p[batch, 2]) = mean((y - p)^2)\n",
+        "loss l(y[batch, d=2], p[batch, d=2]) = mean((y - p)^2)\n",
+    ),
+    Code(
+        "E0320",
+        "a bare name beside the indices of a definition",
+        "In the body of `d[i, k] = ...` a bare `y` still means `y[batch, t]`, at its own axes. It\n"
+        "follows the indices of the definition where these have the axes' names.",
+        "loss l(y[batch, t]) = sum[i, k](d[i, k+1] - d[i, k])\nwhere\n    d[i, k] = y^2\n",
+        "loss l(y[batch, t]) = sum[i, k](d[i, k+1] - d[i, k])\nwhere\n    d[i, k] = y[i, k]^2\n",
+    ),
 )
 
 KINDS: tuple[Code, ...] = (
