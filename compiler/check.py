@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from lossc.dsl import ast
 from lossc.dsl.diagnostics import Diagnostic, Label, LosscError
-from lossc.dsl.primitives import ALONG, CONSTANTS, PRIMITIVES, REDUCTIONS
+from lossc.dsl.primitives import ALONG, BY_SYMBOL, CONSTANTS, PRIMITIVES, REDUCTIONS
 from lossc.dsl.source import Source
 
 from .domains import Domain
@@ -18,11 +18,12 @@ from .elaborate.definitions import where
 from .elaborate.expressions import Elaborator
 from .elaborate.padding import settled
 from .elaborate.run import Run
-from .elaborate.scope import Scope
+from .elaborate.scope import Scope, shown
 from .findings import Findings
 from .flat import cut_inputs
-from .ir import ERROR, PACK, Access, Expr, Program, Symbol, Tensor, postorder
+from .ir import ERROR, PACK, Access, Expr, Index, Program, Symbol, Tensor, postorder
 from .link import Reader, Unit, link
+from .wording import is_slip
 
 CLAIM_FUNCTIONS = ("diff", "quantile", "expectile")
 
@@ -109,7 +110,7 @@ def elaborate(
     item: Head, unit: Unit, findings: Findings, overrides: Mapping[str, Default] | None = None
 ) -> Checked | None:
     """One loss or function; None if it is not sound."""
-    run = Elaborator(findings)
+    run = Elaborator(findings, body=item.body if isinstance(item, ast.Loss) else None)
     before = len(findings.errors)
     declared = declare(item, unit, run, overrides or {})
     if not overrides and len(findings.errors) == before:
@@ -123,7 +124,8 @@ def elaborate(
     axes = _axes_of(value, declared)
     if isinstance(item, ast.Loss):
         value = run.as_number(value, item.body.span)
-        _check_scalar(item, axes, value.free, findings)
+        _check_scalar(item, axes, value.free, run)
+        _warn_slips(item, declared, findings)
         _warn_flat(value, declared, run)
     _warn_unused(item, declared, run)
     tensors = tuple(i.tensor for i in declared.inputs.values())
@@ -156,19 +158,40 @@ def _axes_of(value: Expr, declared: Declared) -> tuple[Symbol, ...]:
 
 
 def _check_scalar(
-    item: ast.Loss, axes: tuple[Symbol, ...], free: frozenset[object], findings: Findings
+    item: ast.Loss, axes: tuple[Symbol, ...], free: frozenset[Index], run: Run
 ) -> None:
     if not free:
         return
-    names = [("..." if s.name == PACK else s.name) for s in axes]
-    shown = ", ".join(f"`{n}`" for n in names)
+    names = [shown(s) for s in axes or sorted(free, key=lambda i: i.name)]
+    listed = ", ".join(f"`{n}`" for n in names)
     word = "axis" if len(names) == 1 else "axes"
-    what = "has one value for each element" if names == [PACK] else f"keeps the {word} {shown}"
-    listed = "" if names == [PACK] else f"[{', '.join(names)}]"
-    findings.add(
-        "E0302", item.body.span, f"a loss is one number, but this {what}",
-        help=f"reduce it: mean{listed}(...) or sum{listed}(...)",
-    )  # fmt: skip
+    whole = names == [PACK]
+    what = "has one value for each element" if whole else f"keeps the {word} {listed}"
+    indices = "" if whole else f"[{', '.join(names)}]"
+    help = f"reduce it: mean{indices}(...) or sum{indices}(...)"
+    if free <= run.divisors:
+        help = f"`{names[0]}` is an index, its length is size({names[0]})"
+    run.fail("E0302", item.body.span, f"a loss is one number, but this {what}", help=help)
+
+
+def _warn_slips(item: ast.Loss, declared: Declared, findings: Findings) -> None:
+    """Warn of inputs of a bare formula that may be slips: nearly another name, or a function's."""
+    if not item.bare:
+        return
+    names = list(declared.inputs)
+    own = [e.name for e in item.where if isinstance(e, (ast.Definition, ast.Function))]
+    functions = {*PRIMITIVES, *REDUCTIONS, *ALONG} - set(BY_SYMBOL.values())
+    for k, name in enumerate(names):
+        near = next((n for n in [*own, *names[:k]] if is_slip(name, n)), None)
+        if near is None and name not in functions:
+            continue
+        head = f"loss {item.name if item.name.isidentifier() else 'f'}({', '.join(names)}) = ..."
+        meant = f"`{near}`" if near else f"{name}(...)"
+        said = f"and nearly `{near}`" if near else f"not the function `{name}`"
+        findings.add(
+            "W0208", declared.inputs[name].span, f"`{name}` is an input of its own, {said}",
+            help=f"write {meant}, or declare that it is meant: {head}",
+        )  # fmt: skip
 
 
 def _check_items(unit: Unit, findings: Findings) -> None:

@@ -5,9 +5,10 @@ Two trees are equal when they say the same; where they stand in the text does no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
+from typing import Any
 
 from .source import Span
 
@@ -357,6 +358,17 @@ def children(node: Node) -> Iterator[Node]:
             yield value
         elif isinstance(value, tuple):
             yield from (item for item in value if isinstance(item, Node))
+
+
+def mapped(node: Node, change: Callable[[Node], Node]) -> Node:
+    """`node` with each node directly below it changed."""
+
+    def new(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(new, value))
+        return change(value) if isinstance(value, Node) else value
+
+    return replace(node, **{f.name: new(getattr(node, f.name)) for f in fields(node)})
 
 
 def walk(node: Node) -> Iterator[Node]:

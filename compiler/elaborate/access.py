@@ -158,11 +158,10 @@ def access_by_place(run: Run, node: ast.Access, base: Value, scope: Scope) -> Ex
             help=f"name its axes where it is declared, as in `{what}[batch, class]`",
         )  # fmt: skip
     if base.order is None:
-        names = sorted(named_places(run, base))
-        example = names[0] if names else "axis"
+        names = list(named_places(run, base))
         return run.fail(
             "E0312", node.span, f"`{what}` has no order of axes",
-            help=f"name the axis that changes: `[{example}={node.slots[0].value.span.text}]`",
+            help=f"name the axis that changes: {what}{_changed(node, names, scope)}",
         )  # fmt: skip
     places = places_of(node, base.order)
     if places is None:
@@ -173,6 +172,15 @@ def access_by_place(run: Run, node: ast.Access, base: Value, scope: Scope) -> Ex
         return run.fail("E0304", node.span, message, f"its axes: {have}", others=others)
     slots = {k: slot_term(run, slot.value, scope, base.order[k].axis) for k, slot in places.items()}
     return FAILED if FAILED in slots.values() else base.at(slots)
+
+
+def _changed(node: ast.Access, names: Sequence[str], scope: Scope) -> str:
+    """The slots by name: those that only repeat the name of an axis are left out."""
+    texts = [slot.value.span.text for slot in node.slots]
+    rest = [n for n in (*scope.axes, *names) if n in names and n not in texts]
+    new = [t for t in texts if t not in names] or texts[:1]
+    pairs = zip(dict.fromkeys(rest or names or ["axis"]), new, strict=False)
+    return f"[{', '.join(f'{name}={text}' for name, text in pairs)}]"
 
 
 def places_of(node: ast.Access, order: Sequence[Symbol]) -> dict[int, ast.Slot] | None:

@@ -10,16 +10,17 @@ from lossc.dsl.primitives import ALONG
 
 from ..fold import apply, select
 from ..ir import ERROR, PACK, Const, Expr, Index, Position, Range, Symbol, along, reduce, substitute
-from .lists import idle, listed
+from .lists import idle, listed, warn_everywhere
 from .ranges import index_ranges
 from .reductions import chosen_by
 from .run import FAILED, Run
 from .scope import Scope
+from .suggest import instead_of_axis
 
 
 def along_axis(run: Run, node: ast.Call, scope: Scope) -> Expr:
     """A function with a value at every place of an axis."""
-    if not run.arity(node, 1):
+    if not run.arity(node, 1, help=instead_of_axis(node, scope)):
         return FAILED
     body = run.number(node.args[0], scope)
     chosen = chosen_by(run, node, scope)
@@ -68,6 +69,8 @@ def along_symbols(run: Run, node: ast.Call, body: Expr, scope: Scope) -> list[Sy
         inside = body.free - scope.kept
         own = dict.fromkeys([*scope.ordered, *scope.indices.values()])
         free = [s for s in own if s in inside]
+        if ALONG[node.function].meaning and [s.name for s in free] == [PACK]:
+            warn_everywhere(run, node, scope)
     else:
         free = []
         for item in items:

@@ -7,12 +7,13 @@ from difflib import get_close_matches
 from lossc.dsl import ast
 from lossc.dsl.diagnostics import Label
 from lossc.dsl.primitives import ALONG, BY_SYMBOL, PRIMITIVES, REDUCTIONS, Primitive
+from lossc.dsl.printer import print_expr
 from lossc.dsl.source import Span
 
 from ..findings import Findings
 from ..flat import is_flat
 from ..fold import apply, conjunction, select
-from ..ir import BOOL, ERROR, NONE, Const, Expr
+from ..ir import BOOL, ERROR, NONE, Const, Expr, Position, Symbol
 from ..link import Target
 from .access import access, named
 from .along import along_axis
@@ -21,7 +22,10 @@ from .padding import padded, size_of
 from .reductions import reduction
 from .run import FAILED, Run
 from .scope import Scope
+from .suggest import is_norm, is_plain, per_sample, with_lists
 
+# How alike a name must be to be taken for a slip: `logdet` is no `logit`.
+NEAR = 0.75
 # What other libraries call a function, and how it is written here.
 FOREIGN = {
     "ln": "log(x)", "square": "x^2", "pow": "x^y", "power": "x^y", "maximum": "max(x, y)",
@@ -86,6 +90,8 @@ class Elaborator(Run):
         """Arithmetic, `and`, `or`."""
         read = self.condition if node.op in ("and", "or") else self.number
         left, right = read(node.left, scope), read(node.right, scope)
+        if node.op == "/":
+            self.divided(node, right)
         term = apply(BY_SYMBOL[node.op], (left, right))
         if term == Const("huge"):
             return self.fail(
@@ -93,6 +99,19 @@ class Elaborator(Run):
                 help="numbers are exact until a loss is compiled; write exp(...) of its log",
             )  # fmt: skip
         return term
+
+    def divided(self, node: ast.Binary, right: Expr) -> None:
+        """Warn of a division by an index, which is 0 at its first place."""
+        by = node.right
+        if not isinstance(by, ast.Name) or not isinstance(right, Position):
+            return
+        if not isinstance(right.index, Symbol) or by.id in self.guarded:
+            return
+        self.divisors.add(right.index)
+        self.findings.add(
+            "W0207", by.span, f"`{by.id}` is an index here, and 0 at the first place",
+            help=f"its length is size({by.id}): {print_expr(node.left)} / size({by.id})",
+        )  # fmt: skip
 
     def compare(self, node: ast.Compare, scope: Scope) -> Expr:
         """A chain of comparisons: each holds."""
@@ -117,7 +136,8 @@ class Elaborator(Run):
         condition = self.condition(node.condition, scope)
         if isinstance(condition, Const) and isinstance(condition.value, bool):
             return self.decided(condition.value, node, scope)
-        then, other = self.expr(node.then, scope), self.expr(node.other, scope)
+        with self.guarding(node.condition):
+            then, other = self.expr(node.then, scope), self.expr(node.other, scope)
         if (then.kind == BOOL) != (other.kind == BOOL) and ERROR not in (then.kind, other.kind):
             label = Label(node.then.span, "a condition" if then.kind == BOOL else "a number")
             return self.fail(
@@ -168,8 +188,19 @@ class Elaborator(Run):
             self.fail("E0205", node.indices.span, f"`{name}` takes no list of indices", help=help)
         if not self.arity(node, primitive.arity, primitive.variadic):
             return FAILED
+        if is_norm(node):
+            return self.norm(node, scope)
         read = self.condition if primitive.takes == "bool" else self.number
         return apply(name, tuple(read(a, scope) for a in node.args))
+
+    def norm(self, node: ast.Call, scope: Scope) -> Expr:
+        """The error for `||x||`, which reads as `abs(abs(x))`."""
+        plain = any(is_plain(v) for v in scope.values.values())
+        whole = self.body is not None and node in ast.walk(self.body) and plain
+        written = print_expr(with_lists(node))
+        line = per_sample(self.body, scope) if whole and self.body is not None else written
+        message = "this is the absolute value of an absolute value, no norm"
+        return self.fail("E0321", node.span, message, help=f"write {line}")
 
     def unknown_function(self, node: ast.Call, scope: Scope) -> Expr:
         """The error for a function that does not exist; its arguments are checked all the same."""
@@ -185,11 +216,15 @@ class Elaborator(Run):
             *scope.unit.own,
             *scope.unit.used,
         ]
-        near = get_close_matches(name, [k for k in known if k != "pow"], 1)
+        near = get_close_matches(name, [*(k for k in known if k != "pow"), *FOREIGN], 1, NEAR)
+        foreign = FOREIGN.get(name) or FOREIGN.get(near[0] if near else "")
+        stem, _, index = name.partition("_")
         if name == "diff":
             help: str | None = "a derivative can be asked for in a claim, not in a formula"
-        elif name in FOREIGN:
-            help = f"write {FOREIGN[name]}"
+        elif foreign:
+            help = f"write {foreign}"
+        elif stem in REDUCTIONS and index:
+            help = f"name the index in brackets: {stem}[{index}](...)"
         elif name in scope.values:
             help = f"`{name}` is a value: for a product write `{name} * (...)`"
         else:

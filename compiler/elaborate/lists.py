@@ -8,14 +8,15 @@ from dataclasses import replace
 from lossc.dsl import ast
 from lossc.dsl.diagnostics import Label
 from lossc.dsl.primitives import REDUCTIONS
-from lossc.dsl.printer import print_item
+from lossc.dsl.printer import print_expr, print_item
 from lossc.dsl.source import Span
 
 from ..affine import slots_of
 from ..ir import PACK, Expr, Index, Symbol
 from ..link import Unit
 from .run import Run
-from .scope import Outer, Scope, TensorValue, TermValue, Through, Unlisted, Value, shown
+from .scope import Outer, Scope, TensorValue, TermValue, Through, Unlisted, shown
+from .suggest import head, is_plain, per_sample
 
 Bound = Sequence[tuple[ast.BoundIndex, Symbol]]
 
@@ -78,6 +79,52 @@ def listed(node: ast.Call, symbols: Sequence[Symbol]) -> str:
     head = (node.function_span or node.span).text
     rest = " ".join(node.span.text.removeprefix(head).split())
     return f"{head}[{', '.join(shown(s) for s in symbols)}]{rest}"
+
+
+def warn_unlisted(run: Run, node: ast.Call, symbols: Sequence[Symbol], scope: Scope) -> None:
+    """Warn of a reduction without a list that has nothing to reduce, or too much."""
+    if run.path or run.body is None:
+        return
+    everything = [s.name for s in symbols] == [PACK] and _all_plain(scope)
+    if not symbols:
+        inner = [n for n in ast.walk(node) if isinstance(n, ast.Call) and n is not node]
+        bare = any(c.function in REDUCTIONS and c.indices is None for c in inner)
+        run.findings.add(
+            "W0205", node.function_span or node.span, f"this {node.function} reduces nothing",
+            "its body is one number", help=_lines(run.body, node, scope, bare),
+        )  # fmt: skip
+    elif everything and node.function == "logsumexp" and _beside(run.body, node):
+        warn_everywhere(run, node, scope)
+
+
+def warn_everywhere(run: Run, node: ast.Call, scope: Scope) -> None:
+    """Warn of a function that is meant for one axis and takes all elements."""
+    if run.path or run.body is None or not _all_plain(scope):
+        return
+    run.findings.add(
+        "W0206", node.function_span or node.span,
+        f"this {node.function} takes all elements, those of all samples together",
+        help=f"for each sample: {per_sample(run.body, scope)}",
+    )  # fmt: skip
+
+
+def _all_plain(scope: Scope) -> bool:
+    inputs = [v for v in scope.values.values() if isinstance(v, TensorValue)]
+    return any(is_plain(v) for v in inputs)
+
+
+def _beside(body: ast.Expr, node: ast.Call) -> bool:
+    """Whether other reductions stand in a formula."""
+    calls = [n for n in ast.walk(body) if isinstance(n, ast.Call) and n != node]
+    return any(c.function in REDUCTIONS and len(c.args) == 1 for c in calls)
+
+
+def _lines(body: ast.Expr, node: ast.Call, scope: Scope, bare: bool) -> str:
+    """What to write instead of a reduction that reduces nothing."""
+    plainly = f"leave it out: {print_expr(node.args[0])}"
+    if not bare or not _all_plain(scope):
+        return plainly
+    return f"for each sample: {per_sample(body, scope)}\nor {plainly}"
 
 
 def may_be_read(run: Run, node: ast.Name, value: TermValue, scope: Scope) -> bool:
@@ -209,23 +256,12 @@ def idle(run: Run, node: ast.Call, item: ast.BoundIndex, scope: Scope) -> None:
     fresh = item.name not in scope.axes and item.low is None
     spelt = _spelt(node.args[0], [item.name], scope) if fresh else {}
     if fresh and scope.pack and any(is_plain(scope.values.get(n)) for n in used):
-        help = f"declare the axes: {_head(node, scope)}"
+        assert node.indices is not None
+        help = f"declare the axes: {head(scope, ', '.join(b.name for b in node.indices.indices))}"
     else:
         help = f"write {', '.join(spelt)}" if spelt else _without(node, item)
     message = f"nothing in this {node.function} depends on `{item.name}`"
     run.fail("E0318", item.span, message, help=help)
-
-
-def is_plain(value: Value | None) -> bool:
-    """Whether a value is an input declared without axes."""
-    return isinstance(value, TensorValue) and not value.declared
-
-
-def _head(node: ast.Call, scope: Scope) -> str:
-    """A head in which the inputs have the axes that a list names."""
-    assert node.indices is not None
-    axes = ", ".join(b.name for b in node.indices.indices)
-    return f"loss f({', '.join(f'{n}[{axes}]' for n, v in scope.values.items() if is_plain(v))})"
 
 
 def _spelt(body: ast.Expr, indices: Sequence[str], scope: Scope) -> dict[str, ast.Name]:

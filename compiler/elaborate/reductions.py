@@ -26,10 +26,11 @@ from ..ir import (
     rebuild,
     reduce,
 )
-from .lists import may_reduce
+from .lists import may_reduce, warn_unlisted
 from .ranges import index_ranges
 from .run import FAILED, Run, pending
 from .scope import Scope, Unlisted
+from .suggest import instead_of_axis
 
 ONE_PLACE = Range((Dim(0),), (Dim(1),))
 
@@ -37,14 +38,16 @@ ONE_PLACE = Range((Dim(0),), (Dim(1),))
 def reduction(run: Run, node: ast.Call, scope: Scope) -> Expr:
     """A reduction over the indices listed, or over all free ones."""
     row = REDUCTIONS[node.function]
-    if not run.arity(node, 1):
+    if not run.arity(node, 1, help=instead_of_axis(node, scope)):
         return FAILED
     listed = node.indices.indices if node.indices is not None else ()
     bound = bind_all(run, listed, scope)
     inner = scope.bind([(b.name, s) for b, s in bound])
     read = run.condition if row.takes == "bool" else run.number
     before = len(run.unlisted)
-    body = read(node.args[0], inner)
+    given = [b.name for b in listed if b.low is not None]
+    with run.guarding(node.indices.filter if node.indices else None, given):
+        body = read(node.args[0], inner)
     chosen = chosen_by(run, node, inner)
     if ERROR in (body.kind, chosen.kind if chosen else ""):
         return FAILED
@@ -55,6 +58,7 @@ def reduction(run: Run, node: ast.Call, scope: Scope) -> Expr:
     symbols = [s for _, s in bound] if listed else [s for s in scope.ordered if s in free]
     if not listed:
         run.unlisted.append(Unlisted(node, tuple(symbols)))
+        warn_unlisted(run, node, symbols, scope)
     spans = index_ranges(run, node, symbols, {s: b for b, s in bound}, body, chosen, inner)
     return FAILED if spans is None else close(run, node, row.gives, spans, body, chosen)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import count
@@ -40,7 +41,9 @@ class Run:
     functions called, `used` the declarations that something refers to, `cuts` the places through
     which no gradient passes, with their terms. An error is recorded and leaves the term "?" in its
     place, so that the rest is still checked. `unlisted` has the reductions without a list so
-    far, those of a definition again wherever it is read.
+    far, those of a definition again wherever it is read. `body` is the formula of the loss,
+    `guarded` the names in the conditions around, `divisors` the indices that something is divided
+    by.
     """
 
     findings: Findings
@@ -53,6 +56,9 @@ class Run:
     path: tuple[str, ...] = ()
     expansions: dict[object, Expr] = field(default_factory=dict)
     unlisted: list[Unlisted] = field(default_factory=list)
+    body: ast.Expr | None = None
+    guarded: tuple[str, ...] = ()
+    divisors: set[Symbol] = field(default_factory=set)
     _uid: Iterator[int] = field(default_factory=lambda: count(1))
 
     def expr(self, node: ast.Expr, scope: Scope) -> Expr:
@@ -120,11 +126,22 @@ class Run:
 
         return rebuild(term, visit)
 
-    def arity(self, node: ast.Call, wanted: int, variadic: bool = False) -> bool:
+    @contextmanager
+    def guarding(self, condition: ast.Expr | None, names: Iterable[str] = ()) -> Iterator[None]:
+        """While something is read that stands under a condition, or has these indices."""
+        before = self.guarded
+        asked = ast.walk(condition) if condition is not None else ()
+        self.guarded = (*before, *names, *(n.id for n in asked if isinstance(n, ast.Name)))
+        yield
+        self.guarded = before
+
+    def arity(
+        self, node: ast.Call, wanted: int, variadic: bool = False, help: str | None = None
+    ) -> bool:
         """Check the number of arguments, and that none is named."""
         for keyword in node.keywords:
             message = f"`{node.function}` has no param `{keyword.name}`"
-            self.fail("E0206", keyword.span, message)
+            self.fail("E0206", keyword.span, message, help=help)
         have = len(node.args)
         if have == wanted or (variadic and have > wanted):
             return not node.keywords

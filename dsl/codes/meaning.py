@@ -146,6 +146,38 @@ NAMES: tuple[Code, ...] = (
         "mean(indicator(y * yhat < 0))\n",
         "mean(softplus(-y * yhat))\n",
     ),
+    Code(
+        "W0205",
+        "a reduction that reduces nothing",
+        "Without a list a reduction takes every index that is left. The inner one here has taken\n"
+        "all elements, those of all samples together, and the outer one finds a single number.",
+        "mean(sum((y - yhat)^2))\n",
+        "loss l(y[batch, class], yhat[batch, class]) = mean[batch](sum[class]((y - yhat)^2))\n",
+    ),
+    Code(
+        "W0206",
+        "a function of one axis that takes all elements",
+        "Inputs without axes have one shape of any rank, and softmax of such an input runs over\n"
+        "all elements, those of all samples together. `softmax[...](z)` says that this is meant.",
+        "mean(-y * log_softmax(z))\n",
+        "loss l(y[batch, class], z[batch, class]) =\n"
+        "    mean[batch](-sum[class](y * log_softmax[class](z)))\n",
+    ),
+    Code(
+        "W0207",
+        "an index as a divisor",
+        "An axis's name is its index, which counts from 0; its length is `size(n)`.",
+        "loss l(y[n], yhat[n]) = mean[n](1/n * sum[i]((y[i] - yhat[i])^2))\n",
+        "loss l(y[n], yhat[n]) = 1/size(n) * sum[i]((y[i] - yhat[i])^2)\n",
+    ),
+    Code(
+        "W0208",
+        "an input that may be a slip",
+        "Every free name of a bare formula is an input, also one that is nearly another name or\n"
+        "that of a function. Where the inputs are declared, it is an error or meant.",
+        "mean((y - yhat)^2 / (1 + yhta^2))\n",
+        "mean((y - yhat)^2 / (1 + yhat^2))\n",
+    ),
 )
 
 AXES: tuple[Code, ...] = (
@@ -297,6 +329,14 @@ AXES: tuple[Code, ...] = (
         "follows the indices of the definition where these have the axes' names.",
         "loss l(y[batch, t]) = sum[i, k](d[i, k+1] - d[i, k])\nwhere\n    d[i, k] = y^2\n",
         "loss l(y[batch, t]) = sum[i, k](d[i, k+1] - d[i, k])\nwhere\n    d[i, k] = y[i, k]^2\n",
+    ),
+    Code(
+        "E0321",
+        "bars of a norm",
+        "`|x|` is the absolute value of each element, so `||x||` would be that again. The norm is\n"
+        "`norm(x)`, along an axis `norm[class](x)`.",
+        "mean(||y - yhat||^2)\n",
+        "loss l(y[batch, dim], yhat[batch, dim]) = mean[batch](norm[dim](y - yhat)^2)\n",
     ),
 )
 

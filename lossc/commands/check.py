@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lossc.compiler.check import check
+from lossc.compiler.wording import plural
 from lossc.dsl.diagnostics import Diagnostic, LosscError
 
+from .describe import signature
 from .target import Target, add_targets, open_target, target_names, text_target
 from .terminal import USAGE, Terminal, exit_code
 
@@ -18,10 +20,10 @@ HELP = "parse files and check their types, axes and domains"
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """What was found in a file."""
+    """What was found in a file; `signatures` has what each loss takes, by its name."""
 
     file: str
-    losses: tuple[str, ...]
+    signatures: Mapping[str, str]
     diagnostics: tuple[Diagnostic, ...]
 
     @property
@@ -55,7 +57,7 @@ def _checkups(args: Namespace) -> Iterator[Checkup]:
         try:
             target = open_target(name, args.search)
         except LosscError as error:
-            yield Checkup(name, (), error.diagnostics)
+            yield Checkup(name, {}, error.diagnostics)
         else:
             yield _checkup(target.source.name, target)
 
@@ -64,9 +66,9 @@ def _checkup(name: str, target: Target) -> Checkup:
     try:
         checked = check(target.source, target.read)
     except LosscError as error:
-        return Checkup(name, (), error.diagnostics)
+        return Checkup(name, {}, error.diagnostics)
     losses = sorted(checked.losses.values(), key=lambda loss: loss.item.span.start)
-    return Checkup(name, tuple(loss.name for loss in losses), checked.diagnostics)
+    return Checkup(name, {loss.name: signature(loss) for loss in losses}, checked.diagnostics)
 
 
 def _say(checkup: Checkup, terminal: Terminal) -> None:
@@ -74,13 +76,20 @@ def _say(checkup: Checkup, terminal: Terminal) -> None:
         unreadable = exit_code(checkup.diagnostics) == USAGE
         terminal.report(checkup.diagnostics, sys.stderr if unreadable else sys.stdout)
     if checkup.ok:
-        count = len(checkup.losses)
-        terminal.say(f"{checkup.file}: ok, {count} {'loss' if count == 1 else 'losses'}")
+        found = plural(len(checkup.signatures), "loss", "losses")
+        terminal.say(f"{checkup.file}: ok, {found}")
+        for text in checkup.signatures.values():
+            terminal.say(f"    {text}")
 
 
 def _document(found: list[Checkup]) -> dict[str, object]:
     return {
         "ok": all(checkup.ok for checkup in found),
         "diagnostics": [d.to_json() for checkup in found for d in checkup.diagnostics],
-        "files": [{"file": c.file, "ok": c.ok, "losses": list(c.losses)} for c in found],
+        "files": [_file(checkup) for checkup in found],
     }
+
+
+def _file(checkup: Checkup) -> dict[str, object]:
+    names, texts = list(checkup.signatures), list(checkup.signatures.values())
+    return {"file": checkup.file, "ok": checkup.ok, "losses": names, "signatures": texts}

@@ -67,6 +67,14 @@ def types_text(checked: Checked) -> str:
     return "\n".join(aligned(rows))
 
 
+def signature(checked: Checked) -> str:
+    """What a loss takes: `mse(y[batch], yhat[batch]; delta = 1)`."""
+    known = declarations(checked.inputs.values(), checked.params.values())
+    inputs = ", ".join(_row(d, None)[0] for d in known["inputs"])
+    params = ", ".join(_row(d, str(_default(d["default"])))[0] for d in known["params"])
+    return f"{checked.name}({inputs}{'; ' if params else ''}{params})"
+
+
 def _row(decl: Mapping[str, Any], default: str | None) -> tuple[str, str, str, str]:
     axes = f"[{', '.join(decl['axes'])}]" if decl["axes"] is not None else ""
     shown = decl["name"] + (axes if default is None or decl["axes"] else "")

@@ -165,3 +165,87 @@ IDLE = [
 def test_a_list_or_filter_without_effect_is_refused(formula: str, help: str | None) -> None:
     (said,) = [d for d in found(HEAD + formula) if d.code == "E0318"]
     assert said.help == help
+
+
+# Bare formulas that mean something else than they seem to, and the loss that the help gives.
+ELSE = [
+    ("mean(-sum(y * log(softmax(z))))",
+     "mean[batch](-sum[class](y * log(softmax[class](z))))"),
+    ("mean(logsumexp(z) - sum(y * z))",
+     "mean[batch](logsumexp[class](z) - sum[class](y * z))"),
+    ("mean(sum((y - yhat)^2))", "mean[batch](sum[class]((y - yhat)^2))"),
+    ("mean(sqrt(sum((y - yhat)^2)))", "mean[batch](sqrt(sum[class]((y - yhat)^2)))"),
+    ("sum(max(y - yhat))", "sum[batch](max[class](y - yhat))"),
+    ("mean(norm(y - yhat))", "mean[batch](norm[class](y - yhat))"),
+    ("mean(||y - yhat||^2)", "mean[batch](norm[class](y - yhat)^2)"),
+    ("sum(||y - yhat||) + mean(y)",
+     "sum[batch](norm[class](y - yhat)) + mean[batch, class](y)"),
+    ("mean(y * log_softmax(z))", "mean[batch, class](y * log_softmax[class](z))"),
+    ("mean(y * normalize(z))", "mean[batch, class](y * normalize[class](z))"),
+    ("mean((y - softmax(z))^2)", "mean[batch, class]((y - softmax[class](z))^2)"),
+    ("mean(y * z) - logsumexp(z)", "mean[batch, class](y * z) - logsumexp[batch, class](z)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("formula, meant", ELSE, ids=[row[0] for row in ELSE])
+def test_a_formula_that_means_something_else_gets_the_line_to_write(
+    formula: str, meant: str
+) -> None:
+    said = found(formula)
+    assert {d.code for d in said} <= {"W0205", "W0206", "E0321"} and said
+    lines = [part for d in said for part in (d.help or "").split("\n")]
+    losses = {"loss " + part.split("loss ", 1)[1] for part in lines if "loss " in part}
+    assert len(losses) == 1
+    (line,) = losses
+    assert line.endswith(f") = {meant}")
+    assert found(line) == ()
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "mean((y - yhat)^2)",
+        "mean((y - mean(y))^2) + mean(yhat)",
+        "logsumexp(y - yhat)",
+        "mean(y * softmax[...](yhat))",
+        "max(abs(y - yhat))",
+        "mean(|y - |yhat||)",
+        "mean(w1 * y + w2 * yhat)",
+        "mean(y_true - y_pred)",
+        "mean(mu_p * log(mu_q) + logvar - logvar2)",
+    ],
+)
+def test_a_plain_formula_is_not_warned_of(formula: str) -> None:
+    assert found(formula) == ()
+
+
+SLIPS = [
+    ("mean((y - yhat)^2 / (1 + yhta^2))", "`yhat`"),
+    ("mean(weight * (y - yhat)^2) / mean(weights)", "`weight`"),
+    ("mean(e * error)\nwhere errror = y - yhat; e = errror^2", "`errror`"),
+    ("mean((y - yhat)^2 * exp)", "exp(...)"),
+]
+
+
+@pytest.mark.parametrize("text, meant", SLIPS)
+def test_an_input_that_may_be_a_slip(text: str, meant: str) -> None:
+    (said,) = found(text)
+    assert said.code == "W0208" and said.help is not None and f"write {meant}" in said.help
+
+
+@pytest.mark.parametrize(
+    "formula, codes",
+    [
+        ("mean[n](1 / n * sum[i](x[i]))", {"W0207"}),
+        ("sum[k](x[k] / k)", {"W0207"}),
+        ("mean(x / n)", {"W0207"}),
+        ("sum[k in 1..3](x[k] / k)", set()),
+        ("sum[k if k > 0](x[k] / k)", set()),
+        ("sum[k](if k > 0 then x[k] / k else 0)", set()),
+        ("sum[k](x[k] / (k + 1))", set()),
+        ("sum(x) / size(n)", set()),
+        ("sum(x) / n", {"W0207", "E0302"}),
+    ],
+)
+def test_an_index_is_no_length(formula: str, codes: set[str]) -> None:
+    assert {d.code for d in found(f"loss f(x[n]) = {formula}")} == codes
