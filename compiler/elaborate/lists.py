@@ -176,7 +176,8 @@ def through_a_call(run: Run, node: ast.Call, outer: Outer, through: Through) -> 
 def _mended(through: Through) -> str:
     """The function's definition over the axes that are left, where its inputs have none."""
     item, call = _unfolded(through.item, through.unit), through.call
-    if any(i.axes is not None for i in item.inputs):
+    top = through.unit.own.get(through.item.name) is through.item
+    if any(i.axes is not None for i in item.inputs) or not (top or any(through.rest)):
         return f"list in `{item.name}` the indices that it reduces"
     if not any(through.rest):
         return f"`{call.span.text}` is one number: reduce it no further"
@@ -192,8 +193,7 @@ def _mended(through: Through) -> str:
     text = print_item(
         ast.Function(name, inputs, item.params, item.body, item.where, span=item.span)
     )
-    local = own and isinstance(item, ast.Function) and through.unit.own.get(item.name) is not item
-    return f"name the axes that it reduces:\n{text.removeprefix('def ') if local else text}"
+    return f"name the axes that it reduces:\n{text if top else text.removeprefix('def ')}"
 
 
 def _unfolded(item: ast.Function | ast.Loss, unit: Unit) -> ast.Function | ast.Loss:
