@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from lossc.dsl import ast
-from lossc.dsl.primitives import PRIMITIVES
+from lossc.dsl.primitives import PRIMITIVES, REDUCTIONS
 from lossc.dsl.source import Source, Span
 
 from ..affine import Affine, affine, all_slots
@@ -44,6 +44,8 @@ NOWHERE = Span(Source("", ""), 0, 0)
 LETTERS = "ijklmnabcdpqrstuvwxyz"
 # A shared term of at least so many parts gets a name.
 WORTH_A_NAME = 4
+# Reductions that count every place, also those that are alike.
+ADDING = ("sum", "count")
 
 
 def as_function(
@@ -203,14 +205,24 @@ class _Writer:
     # --- reductions -----------------------------------------------------------------------------
 
     def reduce(self, term: Reduce) -> ast.Expr:
-        """A reduction with its list of indices."""
-        with_names = self.bind(term.indices, term)
+        """A reduction with its list of indices, those that it does not depend on as a factor."""
+        idle = _idle(term)
+        rest = tuple(i for i in term.indices if i not in idle)
+        with_names = self.bind(rest, term)
         chosen = None if term.filter is None else self.expr(term.filter)
         body = self.expr(term.body)
         if term.op == "count" and term.body == Const(True) and chosen is not None:
             body, chosen = chosen, None
-        self.unbind(term.indices)
-        return _call(term.op, body, indices=_indices(with_names, chosen))
+        self.unbind(rest)
+        if rest:
+            node: ast.Expr = _call(term.op, body, indices=_indices(with_names, chosen))
+        else:
+            node = _call("indicator", body) if term.op == "count" else body
+        for index in idle if term.op in ADDING else ():
+            length = self.expr(dim_term(index.range.stops[0] - index.range.starts[0]))
+            one = isinstance(node, ast.Number) and node.value == 1
+            node = length if one else ast.Binary("*", node, length, span=NOWHERE)
+        return node
 
     def bind(self, indices: Sequence[Bound], term: Expr) -> list[ast.BoundIndex]:
         """Name the indices that a term binds, with their ranges where slots do not tell them."""
@@ -265,6 +277,16 @@ class _Writer:
         axis = _axis_of(term.index.range)
         own = "" if axis is None else self.axes.get(axis, "")
         return next((n for n in (at, own) if n and n not in used), self.letter())
+
+
+def _idle(term: Reduce) -> list[Bound]:
+    """The indices of a reduction on which nothing in it depends, where it can do without them."""
+    inside = term.body.free | (term.filter.free if term.filter is not None else frozenset())
+    idle = [i for i in term.indices if i not in inside]
+    whole = all(len(i.range.starts) == len(i.range.stops) == 1 for i in idle)
+    alone = len(idle) == len(term.indices) and term.filter is not None
+    plain = term.op in ADDING or REDUCTIONS[term.op].steady
+    return idle if whole and plain and not alone else []
 
 
 def _softmax(term: Expr) -> tuple[Expr, Symbol | Bound] | None:

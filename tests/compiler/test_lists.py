@@ -249,3 +249,18 @@ def test_an_input_that_may_be_a_slip(text: str, meant: str) -> None:
 )
 def test_an_index_is_no_length(formula: str, codes: set[str]) -> None:
     assert {d.code for d in found(f"loss f(x[n]) = {formula}")} == codes
+
+
+@pytest.mark.parametrize(
+    "name, wrt",
+    [
+        ("label_smoothing_ce", "z"),
+        ("masked_autoencoder", "yhat"),
+        ("negative_sortino", "target"),
+        ("unimodal_binomial_nll", "n"),
+        ("vae_elbo_normal", "sigma"),
+    ],
+)
+def test_the_text_of_a_derivative_lists_no_idle_index(name: str, wrt: str) -> None:
+    said = found(str(lossc.std[name].gradient(wrt)))
+    assert not [d for d in said if d.is_error]
