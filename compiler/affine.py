@@ -98,11 +98,6 @@ def all_slots(*roots: Expr) -> Iterator[Slot]:
                 yield Slot(form, span.starts[0], span.stops[0])
 
 
-def slots_of(index: Index, *roots: Expr) -> Iterator[Slot]:
-    """The slots below the roots in whose form the index stands."""
-    return (slot for slot in all_slots(*roots) if index in slot.form.indices)
-
-
 def as_term(form: Affine) -> Expr:
     """An integer form as a term."""
     parts = sorted(form.indices.items(), key=lambda item: -item[1])

@@ -12,6 +12,7 @@ from lossc.dsl.primitives import ALONG, BY_SYMBOL, CONSTANTS, PRIMITIVES, REDUCT
 from lossc.dsl.source import Source
 
 from .domains import Domain
+from .elaborate.branches import placed
 from .elaborate.declare import Declared, Default, Head, Input, Param, declare
 from .elaborate.defaults import check_defaults
 from .elaborate.definitions import where
@@ -116,7 +117,7 @@ def elaborate(
     if not overrides and len(findings.errors) == before:
         check_defaults(declared.params, run)
     scope = where(run, item.where, declared.scope)
-    value = settled(run.expr(item.body, scope))
+    value = placed(run, settled(run.expr(item.body, scope)))
     if isinstance(item, ast.Loss):
         _check_claims(item, scope, findings)
     if value.kind == ERROR:

@@ -18,6 +18,7 @@ from flint import arb, ctx
 from mpmath import mp
 
 from . import balls
+from .affine import affine
 from .arithmetic import Arithmetic
 from .balls import ANYTHING, FAILS, HOLDS, NAN, NONE, Array, Ball
 from .forms import Form, forms
@@ -242,7 +243,8 @@ class _Grid:
     def _access(self, term: Access) -> Array:
         dims, shape = self.layout(term)
         slots = [self._lots(len(dims)), *(self._slot(s, dims) for s in term.slots)]
-        return _read(self.arrays[term.tensor.name], slots, (self.lots, *shape), term.padded)
+        padded = [False, *(term.padded and affine(s) is not None for s in term.slots)]
+        return _read(self.arrays[term.tensor.name], slots, (self.lots, *shape), padded)
 
     def _lots(self, others: int) -> Slot:
         """Every lot, where there are so many other dims."""
@@ -286,7 +288,7 @@ class _Grid:
         at, known = _whole(self._aligned(term.at, dims))
         table = np.broadcast_to(table, (self.lots, *table.shape[1:]))
         slots = [self._lots(len(dims)), *places, (at - start, known)]
-        return _read(table, slots, (self.lots, *shape), False)
+        return _read(table, slots, (self.lots, *shape), [False] * len(slots))
 
     def _outer(self, term: Expr) -> Dims:
         """The indices that a term has beside those that it binds."""
@@ -337,13 +339,15 @@ def _place(ball: Ball) -> tuple[int, int]:
     return -1, FAILS if known else balls.OPEN
 
 
-def _read(array: Array, slots: Sequence[Slot], shape: tuple[int, ...], padded: bool) -> Array:
+def _read(
+    array: Array, slots: Sequence[Slot], shape: tuple[int, ...], padded: Sequence[bool]
+) -> Array:
     """The elements at some places: NaN, or false, outside; anything where a place is not known."""
     ends = array.shape
     inside: Any = np.asarray(HOLDS, dtype=np.int8)
     at = []
-    for (place, known), n in zip(slots, ends, strict=True):
-        within = np.where((place >= 0) & (place < n) | padded, HOLDS, FAILS)
+    for (place, known), n, anywhere in zip(slots, ends, padded, strict=True):
+        within = np.where((place >= 0) & (place < n) | anywhere, HOLDS, FAILS)
         inside = np.minimum(inside, np.where(known == HOLDS, within, known))
         at.append(np.clip(place, 0, max(n - 1, 0)))
     if 0 in ends:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from mpmath import mp
 
+from .affine import affine
 from .arithmetic import NEAREST, Arithmetic, Places, Table, Value
 from .forms import Form, form_of
 from .ir import (
@@ -212,8 +213,8 @@ class Machine:
     def read(self, term: Access, slots: list[Value]) -> Value:
         array = self.arrays[term.tensor.name]
         if term.padded:
-            pairs = zip(slots, array.shape, strict=True)
-            slots = [min(max(s, 0), n - 1) for s, n in pairs]
+            which = zip(slots, term.slots, array.shape, strict=True)
+            slots = [s if affine(t) is None else min(max(s, 0), n - 1) for s, t, n in which]
         inside = all(mp.isint(s) and 0 <= s < n for s, n in zip(slots, array.shape, strict=True))
         if not inside:
             return False if term.kind == BOOL else mp.nan

@@ -286,7 +286,8 @@ class Access(Expr):
     """`tensor[slots]`, one integer term a slot.
 
     A slot that can fall outside its axis gives NaN there. With `padded` the access is guarded by a
-    surrounding Select, narrows no range, and outside its axis any element may be read.
+    surrounding Select, narrows no range, and where a slot that is a sum of indices and sizes is
+    outside, any element may be read; a label outside still gives NaN.
     """
 
     tensor: Tensor

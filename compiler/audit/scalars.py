@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
 
+from ..affine import affine
 from ..fold import apply
 from ..ir import (
     REAL,
@@ -125,21 +126,24 @@ class Writer:
         lengths = [self.size(a) for a in term.tensor.axes]
         if None in lengths:
             return Access(term.tensor, tuple(slots), term.padded)
-        return self.gathered(term.tensor, slots, [n or 0 for n in lengths], term.padded)
+        known = [n or 0 for n in lengths]
+        if term.padded:
+            for k, (slot, n) in enumerate(zip(term.slots, known, strict=True)):
+                if affine(slot) is not None and isinstance(slots[k], Const):
+                    slots[k] = number(min(max(_integer(slots[k]), 0), n - 1))
+        return self.gathered(term.tensor, slots, known)
 
-    def gathered(self, tensor: Tensor, slots: list[Expr], lengths: list[int], padded: bool) -> Expr:
+    def gathered(self, tensor: Tensor, slots: list[Expr], lengths: list[int]) -> Expr:
         """An element, chosen by conditions where a slot is data."""
         for k, (slot, length) in enumerate(zip(slots, lengths, strict=True)):
             if isinstance(slot, Const):
                 continue
-            total = self.gathered(tensor, _with(slots, k, length - 1), lengths, padded)
+            total = self.gathered(tensor, _with(slots, k, length - 1), lengths)
             for place in reversed(range(length - 1)):
-                here = self.gathered(tensor, _with(slots, k, place), lengths, padded)
+                here = self.gathered(tensor, _with(slots, k, place), lengths)
                 total = tidied(Select(apply("eq", (slot, number(place))), here, total))
             return total
         at = tuple(_integer(s) for s in slots)
-        if padded:
-            at = tuple(min(max(p, 0), n - 1) for p, n in zip(at, lengths, strict=True))
         if not all(0 <= p < n for p, n in zip(at, lengths, strict=True)):
             raise NotWritten("a place is outside")
         return self.element(tensor, at)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
 from lossc.dsl import ast
 from lossc.dsl.diagnostics import Label
 from lossc.dsl.primitives import ALONG, CONSTANTS, PRIMITIVES, REDUCTIONS
+from lossc.dsl.printer import print_expr
 from lossc.dsl.source import Span
 
 from ..affine import Affine, affine
@@ -114,7 +116,7 @@ def access_by_name(run: Run, node: ast.Access, base: Value, scope: Scope) -> Exp
             run.fail("E0303", slot.span, message, f"its axes: {have}")
             continue
         place = places[slot.name]
-        slots[place] = slot_term(run, slot.value, scope, axis_at(run, base, place))
+        slots[place] = slot_term(run, slot, scope, axis_at(run, base, place), node)
     if len(slots) < len(node.slots) or FAILED in slots.values():
         return FAILED
     by_symbol = {k: v for k, v in slots.items() if isinstance(k, Symbol)}
@@ -170,7 +172,7 @@ def access_by_place(run: Run, node: ast.Access, base: Value, scope: Scope) -> Ex
         message = f"`{what}` has {count}, the brackets hold {len(node.slots)}"
         others = (Label(base.span, "declared here"),) if base.span else ()
         return run.fail("E0304", node.span, message, f"its axes: {have}", others=others)
-    slots = {k: slot_term(run, slot.value, scope, base.order[k].axis) for k, slot in places.items()}
+    slots = {k: slot_term(run, slot, scope, base.order[k].axis, node) for k, slot in places.items()}
     return FAILED if FAILED in slots.values() else base.at(slots)
 
 
@@ -201,8 +203,11 @@ def places_of(node: ast.Access, order: Sequence[Symbol]) -> dict[int, ast.Slot] 
     return dict(zip(rest, before, strict=False)) | dict(zip(tail, after, strict=True)) | found
 
 
-def slot_term(run: Run, node: ast.Expr, scope: Scope, axis: Axis | None) -> Expr:
+def slot_term(
+    run: Run, slot: ast.Slot, scope: Scope, axis: Axis | None, access: ast.Access
+) -> Expr:
     """The integer term of a slot."""
+    node = slot.value
     if isinstance(node, ast.Name) and is_unbound(run, node, scope):
         help = f"bind it in a reduction: sum[{node.id}](...) or mean[{node.id}](...)"
         return run.fail("E0305", node.span, f"nothing binds the index `{node.id}`", help=help)
@@ -213,12 +218,23 @@ def slot_term(run: Run, node: ast.Expr, scope: Scope, axis: Axis | None) -> Expr
     if form is not None:
         return check_place(run, form, axis, node.span) or term
     if term.kind != INT:
-        where = f"{axis.name}" if axis is not None and axis.name.isidentifier() else "class"
-        return run.fail(
-            "E0403", node.span, "a label or place must be an integer", "a real number",
-            help=f"declare what it is: where {node.span.text} in index({where})",
-        )  # fmt: skip
+        return run.fail("E0403", node.span, "a label or place must be an integer", "a real number",
+                        help=whole_number(slot, scope, axis, access))  # fmt: skip
     return term
+
+
+def whole_number(slot: ast.Slot, scope: Scope, axis: Axis | None, access: ast.Access) -> str:
+    """What to write for a slot that is real: a domain, or a sum over the places that are it."""
+    node = slot.value
+    if isinstance(node, ast.Name) and isinstance(scope.values.get(node.id), TensorValue):
+        where = axis.name if axis is not None and axis.name.isidentifier() else "class"
+        return f"declare what it is: where {node.id} in index({where})"
+    used = {n.id for n in ast.walk(access) if isinstance(n, ast.Name)} | set(scope.values)
+    used |= set(scope.axes) | set(scope.indices)
+    name = next(c for c in "kijlmnabcdpqruvw" if c not in used)
+    place = replace(slot, value=ast.Name(name, span=node.span))
+    read = replace(access, slots=tuple(place if s is slot else s for s in access.slots))
+    return f"write sum[{name} if {name} == {print_expr(node)}]({print_expr(read)})"
 
 
 def is_unbound(run: Run, node: ast.Name, scope: Scope) -> bool:
@@ -228,14 +244,12 @@ def is_unbound(run: Run, node: ast.Name, scope: Scope) -> bool:
 
 def check_place(run: Run, form: Affine, axis: Axis | None, span: Span) -> Expr | None:
     """Check a constant place against its axis."""
-    if axis is None or form.indices:
+    if axis is None or form.indices or run.padding:
         return None
     constraint = Inside(axis, form.dim, form.dim, "")
     if violated(run, constraint):
         size = f"has size {axis.size}" if axis.size is not None else "counts from 0"
         return run.fail("E0310", span, f"there is no place {form.dim}: the axis {size}")
-    if axis.size is None:
-        run.constraints[constraint] = None
     return None
 
 

@@ -97,6 +97,7 @@ def definition(run: Run, entry: ast.Definition, scope: Scope) -> Value:
     """The value of `e = ...` or `s[i, j] = ...`."""
     before = len(run.unlisted)
     if entry.indices is None:
+        run.bodies[entry.span] = entry.body
         term = run.expr(entry.body, scope)
         return TermValue(term, None, entry.span, unlisted=tuple(run.unlisted[before:]))
     order = tuple(scope.axes.get(n) or run.fresh(n) for n in entry.indices)

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from lossc.dsl import ast
 
-from ..affine import Affine, Slot, affine, all_slots, as_term, extent
+from ..affine import Affine, Slot, affine, as_term, extent
 from ..fold import apply, apply_all, clamp, conjunction, select
 from ..ir import (
     ERROR,
@@ -28,6 +28,7 @@ from ..ir import (
     rebuild,
 )  # fmt: skip
 from .access import base_value, named_places, places_of
+from .reads import Read, Walk, is_inside
 from .run import FAILED, Run, pending
 from .scope import Scope, TensorValue
 
@@ -60,14 +61,23 @@ def padded(run: Run, node: ast.Call, scope: Scope) -> Expr:
     """`pad(x[h-1], v)`: v where an access falls outside its axis, narrowing no range."""
     if not run.arity(node, 2):
         return FAILED
-    body, outside = run.number(node.args[0], scope), run.number(node.args[1], scope)
+    run.padding += 1
+    body = run.number(node.args[0], scope)
+    run.padding -= 1
+    outside = run.number(node.args[1], scope)
     if ERROR in (body.kind, outside.kind):
         return FAILED
     written = (c for a in _own_accesses(node.args[0]) for c in inside(run, a, scope))
-    conditions = [*written, *(c for s in all_slots(body) for c in _stays_inside(s))]
+    reads = (r for r in Walk(run.fixed_params).reads(body) if not is_guarded(r))
+    conditions = [*written, *(c for r in reads for c in _stays_inside(r.slot))]
     if not conditions:
         return body
     return select(conjunction(dict.fromkeys(conditions)), rebuild(body, _clamped), outside)
+
+
+def is_guarded(read: Read) -> bool:
+    """Whether the branch that a slot stands in keeps it inside."""
+    return not read.is_free and is_inside(read, {}, frozenset())
 
 
 def inside(run: Run, node: ast.Access, scope: Scope) -> Iterator[Expr]:
@@ -104,11 +114,22 @@ def _stays_inside(slot: Slot) -> Iterator[Expr]:
     own: dict[Index, int] = {i: n for i, n in form if isinstance(i, Symbol)}
     rest = {i: n for i, n in form if i not in own}
     reach = extent(Affine(slot.form.dim, rest), {})
-    if not own or reach is None:
+    if reach is None or (rest and not own):
         return
     low, high = reach
+    if not own:
+        yield from (c for c in (_at_least(low, slot.start), _at_least(slot.stop - 1, high)) if c)
+        return
     yield apply("ge", (as_term(Affine(low, own)), dim_term(slot.start)))
     yield apply("lt", (as_term(Affine(high, own)), dim_term(slot.stop)))
+
+
+def _at_least(a: Dim, b: Dim) -> Expr | None:
+    """That a number of sizes is no less than another, decided at once if it has none."""
+    gap = a - b
+    if gap.is_const:
+        return None if gap.const >= 0 else Const(False)
+    return apply("ge", (dim_term(a), dim_term(b)))
 
 
 def settled(term: Expr) -> Expr:

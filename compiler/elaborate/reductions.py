@@ -31,6 +31,7 @@ from .ranges import index_ranges
 from .run import FAILED, Run, pending
 from .scope import Scope, Unlisted
 from .suggest import instead_of_axis
+from .uneven import warn_uneven
 
 ONE_PLACE = Range((Dim(0),), (Dim(1),))
 
@@ -60,7 +61,10 @@ def reduction(run: Run, node: ast.Call, scope: Scope) -> Expr:
         run.unlisted.append(Unlisted(node, tuple(symbols)))
         warn_unlisted(run, node, symbols, scope)
     spans = index_ranges(run, node, symbols, {s: b for b, s in bound}, body, chosen, inner)
-    return FAILED if spans is None else close(run, node, row.gives, spans, body, chosen)
+    if spans is None:
+        return FAILED
+    warn_uneven(run, node, symbols, spans, body, chosen, inner)
+    return close(run, node, row.gives, spans, body, chosen)
 
 
 def close(

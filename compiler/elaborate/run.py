@@ -12,6 +12,7 @@ from lossc.dsl import ast
 from lossc.dsl.diagnostics import Label
 from lossc.dsl.source import Span
 
+from ..affine import Affine
 from ..findings import Findings
 from ..ir import (
     BOOL,
@@ -21,11 +22,15 @@ from ..ir import (
     Axis,
     Const,
     Constraint,
+    Dim,
+    Equal,
     Expr,
     Index,
+    Inside,
     Symbol,
     rebuild,
 )  # fmt: skip
+from ..linear import Case, not_negative
 from ..wording import plural
 from .scope import Scope, TermValue, Unlisted, Value
 
@@ -44,6 +49,8 @@ class Run:
     far, those of a definition again wherever it is read. `body` is the formula of the loss,
     `guarded` the names in the conditions around, `divisors` the indices that something is divided
     by.
+    `bodies` has the definitions without indices, by where they stand, and `padding` is the number
+    of `pad` around.
     """
 
     findings: Findings
@@ -53,6 +60,8 @@ class Run:
     hidden: dict[str, ast.Array] = field(default_factory=dict)
     used: set[Span] = field(default_factory=set)
     cuts: list[tuple[Span, Expr]] = field(default_factory=list)
+    bodies: dict[Span, ast.Expr] = field(default_factory=dict)
+    padding: int = 0
     path: tuple[str, ...] = ()
     expansions: dict[object, Expr] = field(default_factory=dict)
     unlisted: list[Unlisted] = field(default_factory=list)
@@ -64,6 +73,24 @@ class Run:
     def expr(self, node: ast.Expr, scope: Scope) -> Expr:
         """The term that an expression denotes."""
         raise NotImplementedError
+
+    @property
+    def fixed_params(self) -> Mapping[str, Fraction]:
+        """The params that are fixed when compiled, with their values."""
+        values = ((n, self.static.get(n)) for n in self.static_used)
+        return {n: v for n, v in values if isinstance(v, Fraction)}
+
+    @property
+    def sure(self) -> Case:
+        """What the constraints say of sizes."""
+        found: list[Affine] = []
+        for c in self.constraints:
+            if isinstance(c, Inside):
+                found.append(Affine(Dim.of(c.axis) - c.high - 1))
+            elif isinstance(c, Equal):
+                gap = Affine(Dim.of(c.left) - Dim.of(c.right))
+                found += [gap, gap.times(-1)]
+        return frozenset(not_negative(f) for f in found)
 
     def fresh(self, name: str, axis: Axis | None = None) -> Symbol:
         """A new index."""
@@ -151,6 +178,14 @@ class Run:
         return False
 
 
+PENDING = "places of "  # no axis of a text has a name with a blank
+
+
 def pending(index: Index) -> Axis:
     """Stands for the length of an index until it is closed."""
-    return Axis(f"places of {index.name} {getattr(index, 'uid', 0)}")
+    return Axis(f"{PENDING}{index.name} {getattr(index, 'uid', 0)}")
+
+
+def is_pending(axis: Axis) -> bool:
+    """Whether an axis stands for the length of an index that is not closed yet."""
+    return axis.name.startswith(PENDING)

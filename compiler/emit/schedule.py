@@ -57,9 +57,13 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """A slot that holds the integers of another step; those out of range read NaN."""
+    """A slot that holds the integers of another step.
+
+    Those out of range read NaN; `clamped` ones are moved to the nearest place.
+    """
 
     step: int
+    clamped: bool = False
 
 
 Slot = Slice | Pick | Gather
@@ -281,7 +285,9 @@ class _Planner:
         def slot(s: Slot) -> tuple[object, ...]:
             if isinstance(s, Slice):
                 return "slice", number(s.index), s.offset, s.sign
-            return ("pick", s.offset) if isinstance(s, Pick) else ("gather", *array(s.step))
+            if isinstance(s, Pick):
+                return "pick", s.offset
+            return ("gather", s.clamped, *array(s.step))
 
         term, product = step.term, step.product
         inputs = tuple(array(k) for k in step.args)
@@ -382,7 +388,7 @@ def _slot(slot: Expr, args: list[int], padded: bool = False) -> Slot:
     """How one slot is read. A gather takes the next of `args`."""
     form = _form(slot, padded)
     if form is None:
-        return Gather(args.pop(0))
+        return Gather(args.pop(0), padded and affine(slot) is not None)
     if not form.indices:
         return Pick(form.dim)
     ((index, sign),) = form.indices.items()

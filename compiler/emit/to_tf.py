@@ -54,7 +54,6 @@ from .schedule import (
     Plan,
     Product,
     Slice,
-    Slot,
     Step,
     gathered,
     is_complement,
@@ -337,7 +336,7 @@ class _Run(Arrays):
                 case Gather():
                     labels.append(k)
         x, labels = diagonals(x, labels)
-        x, axes = self.gather(step, x, labels, spans, exact, padded)
+        x, axes = self.gather(step, x, labels, spans, exact)
         return align(x, axes, step.axes)
 
     def slice(self, x: Tensor, dim: int, slot: Slice, span: Range, padded: bool) -> Tensor:
@@ -362,7 +361,6 @@ class _Run(Arrays):
         labels: list[Index | int],
         spans: Sequence[Range],
         exact: bool,
-        padded: bool,
     ) -> tuple[Tensor, list[Index]]:
         """The dims that are gathered read at their places, all at once."""
         slots = {k: s for k, s in enumerate(step.slots) if isinstance(s, Gather)}
@@ -373,27 +371,27 @@ class _Run(Arrays):
         shared = [i for i in kept if i in new]
         around = shared + [i for i in new if i not in kept]
         x = align(x, labels, [*shared, *slots, *(i for i in kept if i not in new)])
-        places, inside, total = self.places(slots, spans, around, padded)
+        places, inside, total = self.places(slots, spans, around)
+        anywhere = all(s.clamped for s in slots.values())
         rest = x.shape[len(shared) + len(slots) :]
         if len(slots) > 1:
             x = merge_dims(x, len(shared), len(slots), total, rest)
-        if x.dtype == tf.int64 and not exact and not padded:
+        if x.dtype == tf.int64 and not exact and not anywhere:
             x = self.real(x)
-        outside = None if padded else missing(x.dtype)
+        outside = None if anywhere else missing(x.dtype)
         return ops.take(x, places, len(shared), inside, outside), gathered(kept, new)
 
     def places(
-        self, slots: Mapping[int, Slot], spans: Sequence[Range], around: Axes, padded: bool
+        self, slots: Mapping[int, Gather], spans: Sequence[Range], around: Axes
     ) -> tuple[Tensor, Tensor, Length]:
         """The places of several slots as one number each, whether in range, and how many."""
         places, inside, total = tf.zeros([], tf.int64), tf.constant(True), 1
         for k, slot in slots.items():
-            assert isinstance(slot, Gather)
             start, stop = self.bounds(spans[k])
             at = self.integer(self.values[slot.step]) - start
             at = align(at, self.plan.steps[slot.step].axes, around)
             length = stop - start
-            if padded:
+            if slot.clamped:
                 at = tf.clip_by_value(at, 0, int64(length - 1))
             inside = inside & (at >= 0) & (at < length)
             places = places * length + at

@@ -16,6 +16,7 @@ from lossc.dsl.parser import parse_expression
 from lossc.dsl.primitives import PRIMITIVES
 from lossc.dsl.source import Source
 
+from ..affine import affine
 from ..arithmetic import Value
 from ..elaborate.expressions import Elaborator
 from ..elaborate.scope import Scope, TermValue
@@ -112,7 +113,8 @@ class Expansion:
             raise NotExpanded("a place is no integer")
         place = tuple(int(s) for s in slots)
         if term.padded:
-            place = tuple(min(max(s, 0), n - 1) for s, n in zip(place, array.shape, strict=True))
+            which = zip(place, term.slots, array.shape, strict=True)
+            place = tuple(s if affine(t) is None else min(max(s, 0), n - 1) for s, t, n in which)
         if not all(0 <= s < n for s, n in zip(place, array.shape, strict=True)):
             raise NotExpanded("a place is outside")
         return self.symbol((term.tensor.name, place), array[place])

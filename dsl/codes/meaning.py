@@ -178,6 +178,24 @@ NAMES: tuple[Code, ...] = (
         "mean((y - yhat)^2 / (1 + yhta^2))\n",
         "mean((y - yhat)^2 / (1 + yhat^2))\n",
     ),
+    Code(
+        "W0215",
+        "a read in a branch that leaves places out",
+        "An index takes the places where all that is read is in bounds. What a branch reads "
+        "counts only\nwhere its condition does not keep it inside; conditions that are sums of "
+        "indices and sizes are\nunderstood, others are not.",
+        "loss l(x[b, t]) = mean[b](sum[t](if x[b, t] > 0 then x[b, t+1] else 1))\n",
+        "loss l(x[b, t]) = mean[b](sum[t](if t < size(t) - 1 then x[b, t+1] else 1))\n",
+    ),
+    Code(
+        "W0216",
+        "a term that loses places to one that is shifted",
+        "An index takes the places where all terms of a sum are in bounds. A term that is read "
+        "at the\nindex itself is then left out at an end. Two sums have all places of each.",
+        "loss l(e[b, t], x[b, t]) = mean[b](sum[t](abs(e[b, t]) + abs(x[b, t+1] - x[b, t])))\n",
+        "loss l(e[b, t], x[b, t]) =\n"
+        "    mean[b](sum[t](abs(e[b, t])) + sum[t](abs(x[b, t+1] - x[b, t])))\n",
+    ),
 )
 
 AXES: tuple[Code, ...] = (
