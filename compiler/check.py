@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -81,10 +81,12 @@ class CheckedFile:
 def check(source: Source, read: Reader) -> CheckedFile:
     """Parse, link and elaborate a file.
 
-    Raises LosscError for syntax errors; everything else is in the result's diagnostics.
+    Raises LosscError for syntax errors, with the errors of all that can be read; without them
+    everything is in the result's diagnostics.
     """
     findings = Findings()
     unit = link(source, read, findings)
+    syntax = [d for d in findings.errors if _is_syntax(d, source)]
     _check_items(unit, findings)
     losses: dict[str, Checked] = {}
     for item in unit.own.values():
@@ -92,7 +94,22 @@ def check(source: Source, read: Reader) -> CheckedFile:
         checked = elaborate(item, unit, findings)
         if checked is not None and len(findings.errors) == before:
             losses[item.name] = checked
+    if syntax:
+        raise LosscError(d for d in findings.errors if d in syntax or _is_new(d, syntax))
     return CheckedFile(unit, losses, findings.all)
+
+
+def _is_syntax(error: Diagnostic, source: Source) -> bool:
+    return error.code.startswith("E01") and error.span is not None and error.span.source == source
+
+
+def _is_new(error: Diagnostic, known: Sequence[Diagnostic]) -> bool:
+    """Whether an error stands elsewhere than those known: `tf.square` is one mistake."""
+    places = [d.span for d in known if d.span is not None]
+    return not any(
+        error.span is not None and p.source == error.span.source
+        and p.start <= error.span.start <= p.stop for p in places
+    )  # fmt: skip
 
 
 def specialise(checked: Checked, overrides: Mapping[str, Default]) -> Checked:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from lossc.dsl import ast
 from lossc.dsl.diagnostics import Diagnostic, Label, LosscError
-from lossc.dsl.parser import parse
+from lossc.dsl.parser import parse, parse_items
 from lossc.dsl.source import Source
 
 from .findings import Findings
@@ -66,14 +66,19 @@ class Unit:
 def link(source: Source, read: Reader, findings: Findings) -> Unit:
     """Parse a source and, one after another, all that it uses.
 
-    Raises LosscError for a syntax error in the source itself; what is wrong with a `use` is
-    recorded and the names that it would bring are left out.
+    Syntax errors of the source are recorded, and items in error left out. So is what is wrong
+    with a `use`, and the names that it would bring.
     """
-    return _link(source, read, findings, ())
+    parsed = parse_items(source)
+    if parsed.errors:
+        findings.include(LosscError(parsed.errors))
+    unit = _link(source, parsed.file, read, findings, ())
+    return replace(unit, missing=unit.missing | parsed.broken)
 
 
-def _link(source: Source, read: Reader, findings: Findings, path: tuple[str, ...]) -> Unit:
-    file = parse(source)
+def _link(
+    source: Source, file: ast.File, read: Reader, findings: Findings, path: tuple[str, ...]
+) -> Unit:
     used: dict[str, Target] = {}
     parts: list[Unit] = []
     for use in file.items:
@@ -93,7 +98,7 @@ def _open(
         target = read(use, source)
         if target.name in path:
             raise LosscError(_cycle(use, (*path, target.name)))
-        return _link(target, read, findings, path)
+        return _link(target, parse(target), read, findings, path)
     except LosscError as error:
         findings.include(error)
         return None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from .diagnostics import Diagnostic, Label
+from .foreign import FOREIGN, MODULES
 from .names import SYMBOLS, ascii_name
 from .source import Source, Span
 
@@ -207,9 +208,9 @@ def layout(tokens: Sequence[Token]) -> tuple[list[Token], list[Diagnostic]]:
     Comments go; `loss`, `def` and `use` become keywords where an item starts; in `where` and
     `claims` a SEP stands at each end of an entry, be it a `;` or the end of a line.
     """
-    seen = [token for token in tokens if token.kind != "COMMENT"]
-    out: list[Token] = []
     found: list[Diagnostic] = []
+    seen = _without_modules([token for token in tokens if token.kind != "COMMENT"], found)
+    out: list[Token] = []
     depth, entries = 0, False
     for i, token in enumerate(seen):
         if _starts_item(seen, i, depth, entries):
@@ -232,6 +233,28 @@ def layout(tokens: Sequence[Token]) -> tuple[list[Token], list[Diagnostic]]:
         depth = max(0, depth + (token.kind in OPENERS) - (token.kind in CLOSERS))
         out.append(token)
     return out, found
+
+
+def _without_modules(tokens: Sequence[Token], found: list[Diagnostic]) -> list[Token]:
+    """The tokens with `mean` for `np.mean`, each such name reported."""
+    out: list[Token] = []
+    at = 0
+    while at < len(tokens):
+        first, last = tokens[at], at
+        while first.text in MODULES and [t.kind for t in tokens[last + 1 : last + 3]] == [
+            ".",
+            "NAME",
+        ]:
+            last += 2
+        if last > at:
+            name = tokens[last].text
+            text = first.span.to(tokens[last].span).text
+            how = f"write `{FOREIGN.get(name, name)}`; functions need no module"
+            mark = Label(tokens[at + 1].span)
+            found.append(Diagnostic("E0114", f"names have no dots: `{text}`", mark, help=how))
+        out.append(replace(tokens[last], newline=first.newline))
+        at = last + 1
+    return out
 
 
 def _ends_entry(before: Token, token: Token) -> bool:

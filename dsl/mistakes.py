@@ -172,12 +172,39 @@ def _python(r: Refusal) -> Diagnostic | None:
         span = r.before.span
         return Diagnostic("E0115", f"`{r.before.text}` is Python", Label(span), help=how)
     if r.kind == ":" and r.open_bracket and r.open_bracket.kind == "[":
-        how = "name the index and its range: `sum[i in 0..3](x[i])`; `x` alone is all of it"
-        return _found(r, "E0115", "there are no slices", how)
+        return _found(r, "E0115", "there are no slices", _slice(r))
     if r.kind == ":" and r.start == "expr":
         how = "a formula has no `:`; a conditional reads `if c then a else b`"
         return _found(r, "E0115", "there is no `:` in a formula", how)
     return None
+
+
+def _slice(r: Refusal) -> str:
+    """What to write for a slice: of whole axes and places, with the axes named."""
+    opener = r.open_bracket
+    at = next(k for k, t in enumerate(r.tokens) if t is opener)
+    stop = next((k for k in range(at, len(r.tokens)) if r.tokens[k].kind == "]"), at)
+    slots = [[]] if stop == at else _slots(r.tokens[at + 1 : stop])
+    kinds = [[t.kind for t in slot] for slot in slots]
+    whole = [":"], ["..."], ["NUMBER"]
+    if at == 0 or not any(k == ["NUMBER"] for k in kinds) or any(k not in whole for k in kinds):
+        return "name the index and its range: `sum[i in 0..3](x[i])`; `x` alone is all of it"
+    names = iter(["batch", *(["h", "w", "d"] if len(slots) > 2 else ["class"]), "c3", "c4", "c5"])
+    read = [t[0].text if k != [":"] else next(names) for t, k in zip(slots, kinds, strict=True)]
+    sizes = [str(max(int(s) + 1, 2)) if s.isdigit() else s for s in read]
+    name = r.tokens[at - 1].text
+    declared, place = f"{name}[{', '.join(sizes)}]", f"{name}[{', '.join(read)}]"
+    return f"declare the axes, as in `loss f({declared}, ...)`, and write `{place}`"
+
+
+def _slots(tokens: Sequence[Token]) -> list[list[Token]]:
+    slots: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.kind == ",":
+            slots.append([])
+        else:
+            slots[-1].append(token)
+    return slots
 
 
 def _array(r: Refusal) -> Diagnostic | None:

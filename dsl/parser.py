@@ -43,22 +43,44 @@ _BEFORE_WORD = frozenset(["NAME", "NUMBER", "SUPER", ")", "]", "|", *_CLAIM_WORD
 _AFTER_FIRST = ("NAME", "in")
 
 
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A file as far as it could be read: its items, the names of those in error, and the errors."""
+
+    file: ast.File
+    broken: frozenset[str] = frozenset()
+    errors: tuple[Diagnostic, ...] = ()
+
+
 def parse(source: Source) -> ast.File:
     """The syntax tree of a whole file.
 
     A bare formula becomes a loss named after the file, or `loss` where the file has no name.
     Raises LosscError with every syntax error found.
     """
+    parsed = parse_items(source)
+    _raise_if_any(parsed.errors)
+    return parsed.file
+
+
+def parse_items(source: Source) -> Parsed:
+    """The items of a file that can be read, and every syntax error."""
     tokens, found = _tokens(source)
     outline = Outline.of(tokens, found)
     items = tuple(_item(piece, source, found) for piece in outline.pieces)
     _check_outline(outline, source, found)
-    _raise_if_any(found)
-    return ast.File(
+    if found and source.name:
+        from .hints import hinted  # which parses what it suggests
+
+        found = hinted(source, found)
+    pairs = zip(outline.pieces, items, strict=True)
+    named = (piece.head[0].text for piece, item in pairs if item is None and piece.head)
+    file = ast.File(
         tuple(item for item in items if item is not None),
         doc_value(outline.doc) if outline.doc else None,
         span=Span(source, 0, len(source.text)),
     )
+    return Parsed(file, frozenset(named), tuple(_ordered(found)))
 
 
 def parse_expression(source: Source) -> ast.Expr:
@@ -79,8 +101,11 @@ def doc_value(token: Token) -> str:
 
 def _raise_if_any(found: Sequence[Diagnostic]) -> None:
     if found:
-        ordered = sorted(found, key=lambda d: d.span.start if d.span else 0)
-        raise LosscError(ordered[:_MAX_ERRORS])
+        raise LosscError(_ordered(found))
+
+
+def _ordered(found: Sequence[Diagnostic]) -> list[Diagnostic]:
+    return sorted(found, key=lambda d: d.span.start if d.span else 0)[:_MAX_ERRORS]
 
 
 def _end_of(source: Source) -> Span:

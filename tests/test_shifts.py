@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Shifted reads: what a branch keeps inside narrows no range, what narrows one says so."""
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ GUARDED: dict[str, tuple[str, str, Callable[[Array], float]]] = {
         over(lambda x, t: x[t - 1] ** 2 if t else 0.0),
     ),
     "function": (
-        f"sum[t](step(x))", "step(a[t]) = if t > 0 then (a - a[t=t-1])^2 else a^2", over(first)
+        "sum[t](step(x))", "step(a[t]) = if t > 0 then (a - a[t=t-1])^2 else a^2", over(first)
     ),
     "filter": (f"sum[t if t > 0]({FIRST})", "", over(first, range(1, T))),
     "filter and branch": (

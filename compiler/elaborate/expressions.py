@@ -6,6 +6,8 @@ from difflib import get_close_matches
 
 from lossc.dsl import ast
 from lossc.dsl.diagnostics import Label
+from lossc.dsl.foreign import FOREIGN
+from lossc.dsl.hints import suggestion
 from lossc.dsl.primitives import ALONG, BY_SYMBOL, PRIMITIVES, REDUCTIONS, Primitive
 from lossc.dsl.printer import print_expr
 from lossc.dsl.source import Span
@@ -26,16 +28,6 @@ from .suggest import is_norm, is_plain, per_sample, with_lists
 
 # How alike a name must be to be taken for a slip: `logdet` is no `logit`.
 NEAR = 0.75
-# What other libraries call a function, and how it is written here.
-FOREIGN = {
-    "ln": "log(x)", "square": "x^2", "pow": "x^y", "power": "x^y", "maximum": "max(x, y)",
-    "minimum": "min(x, y)", "reduce_mean": "mean(x)", "reduce_sum": "sum(x)",
-    "reduce_max": "max(x)", "average": "mean(x)", "log_sigmoid": "log(sigmoid(x))",
-    "logsigmoid": "log(sigmoid(x))", "matmul": "sum[k](a[i, k] * b[k, j])", "dot": "sum(a * b)",
-    "transpose": "a[j, i]", "heaviside": "indicator(x > 0)", "rsqrt": "1 / sqrt(x)",
-    "gamma": "exp(lgamma(x))", "fabs": "abs(x)", "arctan": "atan(x)", "Phi": "ndtr(x)",
-    "cast": "indicator(c) for a condition", "int": "round(x)", "clamp": "clip(x, lo, hi)",
-}  # fmt: skip
 
 
 class Elaborator(Run):
@@ -219,8 +211,11 @@ class Elaborator(Run):
         near = get_close_matches(name, [*(k for k in known if k != "pow"), *FOREIGN], 1, NEAR)
         foreign = FOREIGN.get(name) or FOREIGN.get(near[0] if near else "")
         stem, _, index = name.partition("_")
-        if name == "diff":
-            help: str | None = "a derivative can be asked for in a claim, not in a formula"
+        printed = suggestion(span) if "_" in name else None
+        if printed is not None:
+            help: str | None = printed
+        elif name == "diff":
+            help = "a derivative can be asked for in a claim, not in a formula"
         elif foreign:
             help = f"write {foreign}"
         elif stem in REDUCTIONS and index:

@@ -163,8 +163,9 @@ def terms(term: Expr, sign: int = 1) -> Iterator[Part]:
 def written(run: Run, node: ast.Expr, scope: Scope) -> list[Part]:
     """The terms of a sum as the text has them, definitions written out."""
     found, run.findings = run.findings, Findings()
+    unlisted, run.unlisted = run.unlisted, []
     parts = [Part(s, run.number(n, scope), n) for s, n in _split(run, node, scope)]
-    run.findings = found
+    run.findings, run.unlisted = found, unlisted
     return parts
 
 

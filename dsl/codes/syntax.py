@@ -199,4 +199,11 @@ SYNTAX: tuple[Code, ...] = (
         "loss mse(y, yhat) = mean(e^2)\nclaims\n    mse >= 0\nwhere\n    e = y - yhat\n",
         "loss mse(y, yhat) = mean(e^2)\nwhere\n    e = y - yhat\nclaims\n    mse >= 0\n",
     ),
+    Code(
+        "E0128",
+        "a formula of a paper that cannot be translated",
+        "`lossc fmt --from latex` and `--from unicode` translate formulas as papers print them:\n"
+        "sums, means, norms, fractions, roots, subscripts, accents, cases and functions. What is\n"
+        "named here is none of these.",
+    ),
 )

@@ -75,6 +75,8 @@ def _say(checkup: Checkup, terminal: Terminal) -> None:
     if checkup.diagnostics:
         unreadable = exit_code(checkup.diagnostics) == USAGE
         terminal.report(checkup.diagnostics, sys.stderr if unreadable else sys.stdout)
+    if any(d.code.startswith("E01") for d in checkup.diagnostics):
+        terminal.say(f"{checkup.file}: more may follow once the syntax is mended")
     if checkup.ok:
         found = plural(len(checkup.signatures), "loss", "losses")
         terminal.say(f"{checkup.file}: ok, {found}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lossc.dsl.diagnostics import Diagnostic, LosscError
 from lossc.dsl.printer import format_source
+from lossc.dsl.translate import NOTATIONS, translate
 
 from .target import Target, add_targets, open_target, target_names, text_target
 from .terminal import FINDINGS, GOOD, USAGE, Terminal, exit_code
@@ -31,13 +32,17 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--check", action="store_true", help="change nothing; exit 1 if a file would change"
     )
+    parser.add_argument(
+        "--from", choices=NOTATIONS, dest="notation",
+        help="translate a formula as a paper prints it, to standard output",
+    )  # fmt: skip
 
 
 def run(args: Namespace, terminal: Terminal) -> int:
     """Format every file in place, standard input and texts to standard output."""
     names = target_names(args)
     if args.expression is not None:
-        found = [_format(text_target(args), args.check)]
+        found = [_format(text_target(args), args)]
     else:
         found = [_format_file(name, args) for name in names]
     if terminal.json:
@@ -55,18 +60,20 @@ def _format_file(name: str, args: Namespace) -> Formatted:
         target = open_target(name, args.search)
     except LosscError as error:
         return Formatted(name, diagnostics=error.diagnostics)
-    return _format(target, args.check)
+    return _format(target, args)
 
 
-def _format(target: Target, check: bool) -> Formatted:
+def _format(target: Target, args: Namespace) -> Formatted:
     """Format one target; a file is written if that is asked for and changes it."""
     name = target.source.name
     try:
+        if args.notation is not None:
+            return Formatted(name, translate(target.source, args.notation).text, True)
         text = format_source(target.source)
         if target.path is None:
             return Formatted(name, text, text != target.source.text)
         changed = target.path.read_bytes() != text.encode()
-        if changed and not check:
+        if changed and not args.check:
             target.path.write_text(text, encoding="utf-8", newline="\n")
     except LosscError as error:
         return Formatted(name, diagnostics=error.diagnostics)
