@@ -130,12 +130,12 @@ def cases_of(condition: Expr, holds: bool = True) -> Cases:
             return cases_of(a, not holds)
         case Apply(op="and" | "or" as op, args=(a, b)):
             left, right = cases_of(a, holds), cases_of(b, holds)
-            return both(left, right) if (op == "and") == holds else left + right
+            return both(left, right) if (op == "and") == holds else either(left, right)
         case Select(condition=c, then=a, other=b):
             yes, no = (
                 both(cases_of(c, side), cases_of(x, holds)) for side, x in ((True, a), (False, b))
             )
-            return yes + no
+            return either(yes, no)
         case Apply(op=op, args=(a, b)) if op in COMPARISONS:
             return _compared(op if holds else COMPARISONS[op], a, b)
     return ANY
@@ -174,6 +174,12 @@ def both(left: Cases, right: Cases) -> Cases:
         return right if left == ANY else left
     joined = tuple(dict.fromkeys(a | b for a in left for b in right if not is_empty(a | b)))
     return joined if len(joined) <= MOST_CASES else left
+
+
+def either(left: Cases, right: Cases) -> Cases:
+    """The cases of which one holds; where there are too many, nothing is known."""
+    joined = tuple(dict.fromkeys(left + right))
+    return ANY if frozenset() in joined or len(joined) > MOST_CASES else joined
 
 
 # --- deciding -------------------------------------------------------------------------------------

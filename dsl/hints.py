@@ -11,6 +11,7 @@ from .source import Source, Span
 from .translate import translate
 
 # What refuses a paper's spelling: an unknown character or letter, no operator.
+MOST_TEXT = 10_000
 CODES = ("E0101", "E0103", "E0104", "E0113")
 _HEAD = re.compile(r"^(?:loss|def)\s+\w+\s*\(.*?\)\s*=|\bdef\b", re.MULTILINE | re.DOTALL)
 _END = re.compile(r"^\s*(?:where|claims|loss|def|use)\b|\"\"\"|\bwhere\b", re.MULTILINE)
@@ -51,7 +52,9 @@ def suggestion(span: Span) -> str | None:
 
 
 def _formulas(text: str) -> Iterator[tuple[int, int, bool]]:
-    """Where formulas stand in a text, and whether one is the whole of it."""
+    """Where formulas stand in a text, and whether one is the whole of it; none in a long text."""
+    if len(text) > MOST_TEXT:
+        return
     heads = list(_HEAD.finditer(text))
     if not heads:
         end = _END.search(text)
