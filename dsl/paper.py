@@ -76,7 +76,7 @@ MOST_DEPTH, MOST_WORDS = 400, 5_000
 _SUBSCRIPTS = dict(
     zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", "0123456789+-=()aehijklmnoprstuvx", strict=True)
 )
-_SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱᵀ", "0123456789+-()niT", strict=True))
+_SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱᵏᵐᵀᴺᴷᴹ", "0123456789+-()nikmTNKM", strict=True))
 _UNICODE = {
     "∑": "sum", "Σ": "sum", "∏": "prod", "Π": "prod", "√": "sqrt", "‖": "||", "∥": "||",
     "·": "*", "⋅": "*", "×": "*", "∗": "*", "⊙": "*", "÷": "/", "−": "-", "–": "-", "≤": "<=",
@@ -623,7 +623,14 @@ class Reader:
             return Big("mean", (), _inside(self.bracketed()))
         if name in _CALLED and self.word.kind == "(":
             return Call(_CALLED[name], self.parenthesised())
-        return self.subscripted(Var(name))
+        node = self.subscripted(Var(name))
+        below = [s.id for s in node.subs if isinstance(s, Var)]
+        called = name in ("f", "g", "h") or any(
+            s in _RENAMED.values() or s in _GREEK.split() for s in below
+        )
+        if called and self.word.kind == "(":
+            _fail(word.span, f"`{name}` is no known function", "write a name for its value")
+        return node
 
     def subscripted(self, node: Var) -> Var:
         """A name with what stands below it; an index above it in parentheses is one too."""
@@ -831,7 +838,10 @@ class Reader:
         if mark in (":", "|"):
             return self.checked(names, word), (self.inner(rest),), ()
         if mark == "=":
-            return self.checked(names, word), *self.ends(names, rest, above)
+            low, *conditions = _split(rest, ",")
+            kept, ranges = self.ends(names, low, above)
+            kept += tuple(self.inner(c) for c in conditions if c)
+            return self.checked(names, word), kept, ranges
         condition = self.inner(below)
         fresh = [w.text for w in below if w.kind == "name" and w.text not in self.bound]
         new = [n for n in dict.fromkeys(fresh) if n.islower() and len(n) == 1]

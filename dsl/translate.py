@@ -178,8 +178,10 @@ class _Writer:
             merged = [*under, *below]
             found = self.mean_of(replace(big, body=_product(inner, [])), merged)
             if found is not None:
-                big, under = found
-                return _product([*over[:-1], big], under)
+                mean, rest = found
+                outside = [n for n in under if _taken(n, rest)]
+                body = _product(_flat(mean.body)[0], rest)
+                return _product([*over[:-1], replace(mean, body=body)], outside)
         return _product(over, under)
 
     def mean_of(self, big: Big, under: list[Node]) -> tuple[Big, list[Node]] | None:
@@ -472,6 +474,14 @@ def _inside(node: Node) -> Node:
     ):
         node = node.body if isinstance(node, Group) else node.over[0]
     return node
+
+
+def _taken(node: Node, nodes: list[Node]) -> bool:
+    """Take a part out of some parts, if it is one of them."""
+    if node not in nodes:
+        return False
+    nodes.remove(node)
+    return True
 
 
 def _flat(node: Node) -> tuple[list[Node], list[Node]]:

@@ -73,6 +73,9 @@ LATEX = {
     r"\sum_{i \ne j} \log(1 + e^{-(s_i - s_j)})": "sum[i, j if i != j](log(1 + exp(-(s[i] - s[j]))))",
     r"\frac{1}{|B|}\sum_{i \in B} \ell_i": "mean[i](L[i])",
     r"\max_j |y_j - \hat y_j|": "max[j](abs(y[j] - yhat[j]))",
+    r"\frac{1}{N}\sum_{i=1}^N\frac{|y_i-\hat{y}_i|}{|y_i|}": "mean[i](abs(y[i] - yhat[i]) / abs(y[i]))",
+    r"\frac{1}{2 N}\sum_{i=1}^N\frac{x_i}{N w_i}": "mean[i](x[i] / w[i]) / 2 / size(i)",
+    r"\sum_{i=1}^N \sum_{j=1, j \neq i}^N (s_i - s_j)^2": "sum[i](sum[j if j != i]((s[i] - s[j])^2))",
     r"\prod_{i=1}^n p_i": "prod[i](p[i])",
     r"\frac12 \sum_{i} \left( \sigma_i^2 + \mu_i^2 - 1 - \ln \sigma_i^2 \right)": (
         "sum[i](sigma[i]^2 + mu[i]^2 - 1 - log(sigma[i]^2)) / 2"
@@ -106,6 +109,7 @@ UNICODE = {
     "λ ∑_j w_j² + 1/n ∑_i max(0, 1 − y_i ŷ_i)": (
         "lam * sum[j](w[j]^2) + mean[i](max(0, 1 - y[i] * yhat[i]))"
     ),
+    "L = −(1/N) Σᵢ₌₁ᴺ yᵢ log(ŷᵢ)": "-mean[i](y[i] * log(yhat[i]))",
     "mean((y_true - y_pred)^2)": "mean((y - yhat)^2)",
     "𝔼[(y − ŷ)²]": "mean((y - yhat)^2)",
 }
@@ -160,6 +164,11 @@ VALUES: list[tuple[str, dict[str, Any], Any]] = [
         {"u": M, "v": Q, "tau": 0.5},
         -np.mean(np.diag(PAIRS) - np.log(np.exp(PAIRS).sum(1))),
     ),
+    (
+        r"\frac{100}{N}\sum_{i=1}^N\frac{|y_i-\hat{y}_i|}{|y_i|}",
+        {"y": A, "yhat": B},
+        100 * np.mean(np.abs(A - B) / A),
+    ),
     (r"\sum_{t=1}^{T-1} |x_{t+1}-x_t|", {"x": A}, np.abs(np.diff(A)).sum()),
     (r"\sum_{t=2}^{T} (x_t - x_{t-1})^2", {"x": A}, (np.diff(A) ** 2).sum()),
     (
@@ -201,7 +210,9 @@ UNREAD = {
     r"x + ": "the end",
     r"\|x\|_p": "norm",
     r"y_{i} + y_{i,j}": "1 subscripts",
-    r"f(x, y)": "list of values",
+    r"x(a, b)": "list of values",
+    r"\sum_i f(x_i)": "`f` is no known function",
+    r"\sum_i \log p_\theta(x_i)": "`p` is no known function",
     "": "no formula",
     "%": "cannot be read",
     "(" * 5000: "too long",
