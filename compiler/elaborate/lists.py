@@ -11,9 +11,9 @@ from lossc.dsl.primitives import REDUCTIONS
 from lossc.dsl.printer import print_expr, print_item
 from lossc.dsl.source import Span
 
-from ..affine import slots_of
-from ..ir import PACK, Expr, Index, Symbol
+from ..ir import PACK, Expr, Index, Symbol, postorder
 from ..link import Unit
+from .reads import slots_at
 from .run import Run
 from .scope import Outer, Scope, TensorValue, TermValue, Through, Unlisted, shown
 from .suggest import head, is_plain, per_sample
@@ -289,7 +289,8 @@ def placed(
     `scope` is that of the body. A tensor over further axes may be open in them.
     """
     fresh = [s for s in order if s.axis is None]
-    read = {slot.axis for s in fresh for slot in slots_of(s, term)}
+    slots = [slot for t in postorder(term) for slot in slots_at(t)]
+    read = {slot.axis for slot in slots if not slot.form.indices.keys().isdisjoint(fresh)}
     left = [s for s in scope.axes.values() if s in term.free and s not in scope.bound]
     unused = [s.name for s in fresh if s not in term.free]
     if not left or not (unused or any(s.axis in read for s in left)):
