@@ -22,8 +22,9 @@ from .elaborate.run import Run
 from .elaborate.scope import Scope, shown
 from .findings import Findings
 from .flat import cut_inputs
-from .ir import ERROR, PACK, Access, Expr, Index, Program, Symbol, Tensor, postorder
+from .ir import ERROR, PACK, Access, Axis, Expr, Index, Program, Symbol, Tensor, postorder
 from .link import Reader, Unit, link
+from .separate import Separated, leading, separate
 from .wording import is_slip
 
 CLAIM_FUNCTIONS = ("diff", "quantile", "expectile")
@@ -56,6 +57,11 @@ class Checked:
     def name(self) -> str:
         """The loss's name."""
         return self.item.name
+
+    @property
+    def separated(self) -> Separated | None:
+        """The values per sample that Keras weights, if there are any."""
+        return separate(self.program, _names(self.item.body, leading(self.program)))
 
     @property
     def domains(self) -> Mapping[str, Domain]:
@@ -253,6 +259,15 @@ def _check_claims(item: ast.Loss, scope: Scope, findings: Findings) -> None:
                 near = get_close_matches(name, known, 1)
                 help = f"did you mean `{near[0]}`?" if near else None
                 findings.add("E0201", node.span, f"nothing is named `{name}` here", help=help)
+
+
+def _names(body: ast.Expr, lead: Axis | None) -> bool:
+    """Whether a body is a mean or sum whose list has the leading axis by its own name."""
+    while isinstance(body, ast.Unary):
+        body = body.operand
+    is_reduction = isinstance(body, ast.Call) and body.function in ("mean", "sum")
+    listed = body.indices.indices if is_reduction and body.indices else ()
+    return lead is not None and lead.name in [i.name for i in listed]
 
 
 def _warn_flat(value: Expr, declared: Declared, run: Run) -> None:

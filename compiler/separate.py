@@ -3,6 +3,9 @@
 A loss is separable if it is linear in means (or in sums) that all run over the leading axis, where
 no sample's value looks at another sample; beside means a constant may stand, for
 `1 - mean(x)` is `mean(1 - x)`. Keras can then weight, mask and reduce the values itself.
+
+A mean (or sum) whose list has the leading axis by its own name, `mean[batch](...)`, says whose each
+value is. For Keras it is separable even if a value looks at other samples, as those of Circle do.
 """
 
 from __future__ import annotations
@@ -58,8 +61,11 @@ class _Term:
     reduction: Reduce | None
 
 
-def separate(program: Program) -> Separated | None:
-    """The loss's values for each sample, or None if it is not separable."""
+def separate(program: Program, named: bool = False) -> Separated | None:
+    """The loss's values for each sample, or None if it is not separable.
+
+    With `named` the loss is one reduction over the samples' own name, and a value may look at others.
+    """
     lead = leading(program)
     if lead is None or program.axes:
         return None
@@ -68,7 +74,9 @@ def separate(program: Program) -> Separated | None:
         return None
     reductions = [t.reduction for t in terms if t.reduction is not None]
     ops = {r.op for r in reductions}
-    if ops not in ({"mean"}, {"sum"}) or not all(_is_own(r, lead) for r in reductions):
+    if ops not in ({"mean"}, {"sum"}):
+        return None
+    if not all(_is_own(r, lead) or (named and _runs_once(r, lead)) for r in reductions):
         return None
     if ops == {"sum"} and len(reductions) < len(terms):
         return None
@@ -128,6 +136,11 @@ def leading(program: Program) -> Axis | None:
 def _index_over(reduction: Reduce, axis: Axis) -> Bound | None:
     """The index of a reduction that runs over the whole of an axis."""
     return next((b for b in reduction.indices if b.range == Range.of(axis)), None)
+
+
+def _runs_once(reduction: Reduce, lead: Axis) -> bool:
+    """Whether one index of a reduction runs over the leading axis."""
+    return [b.range for b in reduction.indices if lead in _axes_of(b)] == [Range.of(lead)]
 
 
 def _is_own(reduction: Reduce, lead: Axis) -> bool:

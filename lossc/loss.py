@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lossc.compiler.check import Checked
 from lossc.compiler.domains import axes_of
 from lossc.compiler.elaborate.declare import Input, Param
-from lossc.compiler.separate import Separated, separate
+from lossc.compiler.separate import Separated
 from lossc.dsl import ast
 from lossc.dsl.diagnostics import ArgumentError, Diagnostic, Label, LosscError
 from lossc.dsl.printer import print_item
@@ -425,7 +425,7 @@ class Loss:
 
     @cached_property
     def _separated(self) -> Separated | None:
-        return separate(self._checked.program)
+        return self._checked.separated
 
     def _check_digits(self, digits: Any) -> None:
         if not isinstance(digits, int) or isinstance(digits, bool) or digits < 1:

@@ -28,7 +28,6 @@ from lossc.compiler.emit.work import work
 from lossc.compiler.ir import BOOL, INT, REAL
 from lossc.compiler.passes.hessian import direction
 from lossc.compiler.pipeline import AS_WRITTEN, Numerics
-from lossc.compiler.separate import separate
 from lossc.compiler.sizes import Shape, fit
 from lossc.dsl.diagnostics import ArgumentError, Diagnostic, Label, LosscError
 
@@ -351,7 +350,7 @@ class Runtime:
         )
         if job.task.what == VALUE:
             return build(checked.program)
-        separated = separate(checked.program)
+        separated = checked.separated
         if separated is None:
             raise LosscError(not_separable(checked))
         if job.task.what == COUNTED and separated.counted is not None:

@@ -52,7 +52,7 @@ class Tape:
         order = postorder(*roots)
         place = {t: k for k, t in enumerate(order)}
         self.roots = [place[r] for r in roots]
-        self.steps = [_step(t, [place[p] for p in t.parts]) for t in order]
+        self.steps = [_step(t, [place[p] for p in _read(t)]) for t in order]
 
     def run(self, box: Box) -> list[Known]:
         """The enclosure of each root, or for a condition whether it holds."""
@@ -79,7 +79,7 @@ class Enclosed:
     def __getitem__(self, term: Expr) -> Known:
         for t in () if term in self.place else postorder(term):
             if t not in self.place:
-                step = _step(t, [self.place[p] for p in t.parts])
+                step = _step(t, [self.place[p] for p in _read(t)])
                 self.place[t] = len(self.known)
                 self.known.append(step(self.known, self.box))
         return self.known[self.place[term]]
@@ -92,6 +92,12 @@ def truth(condition: Expr, box: Box) -> Truth:
 
 
 Step = Callable[[list[Known], Box], Known]
+
+
+def _read(term: Expr) -> tuple[Expr, ...]:
+    """The terms whose enclosures a step reads: its parts, and what a branch's condition compares."""
+    compared = term.condition.parts if isinstance(term, Select) else ()
+    return (*term.parts, *compared)
 
 
 def _step(term: Expr, parts: Sequence[int]) -> Step:
@@ -109,7 +115,7 @@ def _step(term: Expr, parts: Sequence[int]) -> Step:
         case Apply():
             return _apply(term.op, parts)
         case Select():
-            return _select(*parts)
+            return _select(term, *parts)
         case Reduce():
             return _reduce(term, parts)
         case Along():
@@ -151,17 +157,33 @@ def _apply(op: str, parts: Sequence[int]) -> Step:
     return lambda known, box: function(op, [known[k] for k in parts])
 
 
-def _select(c: int, then: int, other: int) -> Step:
+def _select(term: Select, c: int, then: int, other: int, *compared: int) -> Step:
+    """A branch; what a comparison says of a branch that is one of its sides counts there."""
+
     def step(known: list[Known], box: Box) -> Known:
         holds = known[c]
         if holds is not None:
             return known[then] if holds else known[other]
         a, b = known[then], known[other]
         if isinstance(a, Interval):
-            return a.join(b)
+            sides = [known[i] for i in compared]
+            yes, no = (_under(term, branch, sides) for branch in (True, False))
+            return a.meet(yes).join(b.meet(no))
         return a if a == b else None
 
     return step
+
+
+def _under(term: Select, branch: bool, sides: Sequence[Interval]) -> Interval:
+    """What the condition says of the branch taken, where that is a side of its comparison."""
+    condition, taken = term.condition, term.then if branch else term.other
+    op = condition.op if isinstance(condition, Apply) else ""
+    if op not in ("lt", "le", "gt", "ge") or taken not in condition.parts:
+        return ANY
+    left = condition.parts[0] == taken
+    below = (op in ("lt", "le")) == (left == branch)
+    bound = sides[1 if left else 0]
+    return Interval(-INF, bound.high) if below else Interval(bound.low, INF)
 
 
 # --- conditions ---------------------------------------------------------------------------------

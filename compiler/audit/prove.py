@@ -231,9 +231,8 @@ class Prover:
 
     def by_corners(self, goal: Goal, depth: int) -> str | None:
         """A term linear in a variable is least at an end of its interval."""
-        if goal.given or _switches(goal.term):
-            return None
-        for name in sorted(variables(goal.term)):
+        given = {name for condition in goal.given for name in variables(condition)}
+        for name in sorted(variables(goal.term) - given):
             interval = goal.box.get(name)
             if interval is None or not interval.is_bounded or not _is_linear(goal.term, name):
                 continue
@@ -537,7 +536,8 @@ def _ends(goal: Goal, name: str, interval: Interval) -> list[Goal]:
     for x, is_open in ((interval.low, interval.low_open), (interval.high, interval.high_open)):
         at = put(goal.term, name, number(Fraction(x)))
         both_open = interval.low_open and interval.high_open
-        ends.append(Goal(at, goal.box, (), goal.strict and (not is_open or both_open)))
+        strict = goal.strict and (not is_open or both_open)
+        ends.append(Goal(at, goal.box, goal.given, strict))
     return ends
 
 

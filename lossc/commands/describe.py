@@ -8,7 +8,6 @@ from typing import Any
 from lossc.compiler.check import Checked
 from lossc.compiler.elaborate.declare import Input, Param
 from lossc.compiler.emit.to_latex import latex
-from lossc.compiler.separate import separate
 from lossc.defaults import to_python
 from lossc.dsl import ast
 from lossc.dsl.printer import print_item
@@ -42,7 +41,7 @@ def _declaration(decl: Input | Param) -> dict[str, Any]:
 
 def description(checked: Checked) -> dict[str, Any]:
     """All that is known of a loss."""
-    separated = separate(checked.program)
+    separated = checked.separated
     return {
         **facts(checked.item),
         "formula": print_item(checked.item),
