@@ -265,9 +265,9 @@ def _names(body: ast.Expr, lead: Axis | None) -> bool:
     """Whether a body is a mean or sum whose list has the leading axis by its own name."""
     while isinstance(body, ast.Unary):
         body = body.operand
-    is_reduction = isinstance(body, ast.Call) and body.function in ("mean", "sum")
-    listed = body.indices.indices if is_reduction and body.indices else ()
-    return lead is not None and lead.name in [i.name for i in listed]
+    if lead is None or not isinstance(body, ast.Call) or body.function not in ("mean", "sum"):
+        return False
+    return body.indices is not None and lead.name in [i.name for i in body.indices.indices]
 
 
 def _warn_flat(value: Expr, declared: Declared, run: Run) -> None:

@@ -64,7 +64,8 @@ class _Term:
 def separate(program: Program, named: bool = False) -> Separated | None:
     """The loss's values for each sample, or None if it is not separable.
 
-    With `named` the loss is one reduction over the samples' own name, and a value may look at others.
+    With `named` the loss is one reduction over the samples' own name; a value may then look at
+    other samples.
     """
     lead = leading(program)
     if lead is None or program.axes:

@@ -95,7 +95,7 @@ Step = Callable[[list[Known], Box], Known]
 
 
 def _read(term: Expr) -> tuple[Expr, ...]:
-    """The terms whose enclosures a step reads: its parts, and what a branch's condition compares."""
+    """The terms whose enclosures a step reads: its parts, and what its condition compares."""
     compared = term.condition.parts if isinstance(term, Select) else ()
     return (*term.parts, *compared)
 

@@ -1,7 +1,7 @@
 """Keras's own tests of its losses, run on the library's losses in place of Keras's classes.
 
-The test module that the installed Keras ships is loaded anew, its `losses` replaced by adapters that
-turn the arguments of Keras's classes into a loss of the library and its params.
+The test module that the installed Keras ships is loaded anew, its `losses` replaced by adapters
+that turn the arguments of Keras's classes into a loss of the library and its params.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Boxes that are inverted, empty, nested, touching or equal: values and slopes are NumPy's.
 
-The oracles are written with comparisons for lengths that are clamped; slopes are differences towards
-the side on which the boxes have some size, which is where the slope at an empty box comes from.
+Slopes are compared with differences where the loss has no kink; at kinks they are finite.
 """
 
 from __future__ import annotations

@@ -162,10 +162,12 @@ CROSS_ENTROPY = [
         "binary_crossentropy_from_logits",
         optax(lambda o, y, z: o.sigmoid_binary_cross_entropy(z, y)), binary_z,
     ),
+    Case("log_loss", torch(lambda F, y, p: F.binary_cross_entropy(p, y)), binary_p),
+    Case("cross_entropy", numpy(lambda y, p: -(y * np.log(p)).sum(-1)), soft_p),
     Case("categorical_crossentropy", tensorflow(K.categorical_crossentropy), soft_p, wrt=("y",)),
     Case(
         "categorical_crossentropy",
-        numpy(lambda y, p: -((0.9 * y + 0.025) * np.log(p)).sum(-1)),
+        numpy(lambda y, p: -((0.9 * y + 0.025) * np.log(p / p.sum(-1, keepdims=True))).sum(-1)),
         soft_p, {"label_smoothing": 0.1},
     ),
     Case(
@@ -180,12 +182,19 @@ CROSS_ENTROPY = [
         "categorical_crossentropy_from_logits",
         optax(lambda o, y, z: o.softmax_cross_entropy(z, y)), soft_z,
     ),
+    Case("sparse_cross_entropy", numpy(lambda y, p: -np.log(rows(y, p))), label_p),
     Case(
-        "sparse_categorical_crossentropy", numpy(lambda y, p: -np.log(rows(y, p))), label_p
+        "sparse_categorical_crossentropy",
+        numpy(lambda y, p: np.log(p.sum(-1)) - np.log(rows(y, p))), label_p,
+    ),
+    Case(
+        "sparse_cross_entropy",
+        numpy(lambda y, p: -np.log(rows(y, p))[y != 3]), ignored_p, {"ignore_class": 3},
     ),
     Case(
         "sparse_categorical_crossentropy",
-        numpy(lambda y, p: -np.log(rows(y, p))[y != 3]), ignored_p, {"ignore_class": 3},
+        numpy(lambda y, p: (np.log(p.sum(-1)) - np.log(rows(y, p)))[y != 3]), ignored_p,
+        {"ignore_class": 3},
     ),
     Case(
         "sparse_categorical_crossentropy_from_logits",

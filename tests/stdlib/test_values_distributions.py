@@ -187,6 +187,7 @@ QUANTILES = [
 
 DIVERGENCES = [
     Case("kl_divergence", tensorflow(K.kl_divergence), rows(y="simplex", p="simplex")),
+    Case("relative_entropy", tensorflow(K.kl_divergence), rows(y="simplex", p="simplex")),
     Case("kl_divergence_from_logits",
          torch(lambda F, y, z: F.kl_div(z.log_softmax(-1), y, reduction="batchmean")),
          rows(y="simplex", z="logits")),
