@@ -21,6 +21,7 @@ SERIES = tuple(map(Fraction, (
     "0.27058080842778454788",
 )))  # fmt: skip
 NEAR_ONE = 1 << 11
+BASES = {Apply("log", (Const(Fraction(b)),)): f"log{b}" for b in (2, 10)}
 # From where down the normal density and its tail are divided by so many steps of a fraction.
 FAR_DOWN, STEPS = Fraction(6), 24
 
@@ -45,11 +46,26 @@ def lowered(term: Expr) -> Expr | None:
                 return apply("div", (_exponential(x, whole), _total(whole)))
         case Reduce(op="sum", filter=Expr()):
             return _others(term)
+        case Apply(op="div", args=(Apply(op="log" | "log1p" as op, args=(x,)), base)):
+            return _to_base(op, x, base)
         case Apply(op="lgamma", args=(Apply(op="add", args=(a, b)),)) if ONE in (a, b):
             return _lgamma_beyond_one(b if a == ONE else a)
         case Apply(op="exp", args=(Apply(op="sub", args=(a, Apply(op="log_ndtr", args=(x,)))),)):
             return _hazard(x) if terms_of(a) == terms_of(_half_square(x)) else None
     return None
+
+
+def _to_base(op: str, x: Expr, base: Expr) -> Expr | None:
+    """`log(x)` or `log1p(x)` over the logarithm of 2 or 10: whole at powers of the base."""
+    name = BASES.get(base)
+    if name is None:
+        return None
+    if op == "log":
+        return apply(name, (x,))
+    # The sum and the quotient are written another way, so that they are not found again.
+    whole = apply(name, (apply("sub", (x, Const(Fraction(-1)))),))
+    part = apply("mul", (apply("log1p", (x,)), apply("div", (ONE, base))))
+    return Select(apply("ge", (x, ONE)), whole, part)
 
 
 def _lgamma_beyond_one(x: Expr) -> Expr:

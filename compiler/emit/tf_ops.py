@@ -237,6 +237,25 @@ def _cbrt(x: Tensor) -> Any:
     return value, slope
 
 
+def _log_to(base: int, x: Tensor) -> Tensor:
+    """The logarithm to a base, whole where x is a power of the base."""
+    log = tf.math.log(x) / math.log(base)
+    whole = tf.round(log)
+    power = _whole_power(base, tf.abs(whole))
+    is_power = tf.equal(x, tf.where(whole < 0, 1 / power, power))
+    return log + tf.stop_gradient(tf.where(is_power, whole - log, tf.zeros([], x.dtype)))
+
+
+def _whole_power(base: int, n: Tensor) -> Tensor:
+    """`base^n` of whole n >= 0, by squares, which are exact as long as the power is a float."""
+    power, left, square = tf.ones_like(n), n, Fraction(base)
+    while square <= Fraction(float(n.dtype.max)):
+        half = tf.floor(left / 2)
+        power *= tf.where(tf.equal(left, 2 * half), tf.ones([], n.dtype), constant(square, n.dtype))
+        left, square = half, square**2
+    return power
+
+
 # --- the logistic family --------------------------------------------------------------------------
 
 
@@ -366,8 +385,8 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "power": power,
     "sqrt": sqrt,
     "cbrt": _cbrt,
-    "log2": lambda x: tf.math.log(x) / math.log(2),
-    "log10": lambda x: tf.math.log(x) / math.log(10),
+    "log2": lambda x: _log_to(2, x),
+    "log10": lambda x: _log_to(10, x),
     "sigmoid": sigmoid,
     "log1mexp": _log1mexp,
     "logcosh": _logcosh,

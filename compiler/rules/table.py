@@ -14,7 +14,8 @@ from dataclasses import dataclass
 class Rule:
     """A rewrite: its name, what it looks for, what it puts there, and what must be known.
 
-    One that is `early` is tried before like terms are gathered, which would hide its pattern.
+    One that is `early` is tried before all others and before like terms are gathered, which would
+    hide its pattern.
     Without `given` it would be wrong; without `when` it would be right, but no gain. A condition is
     a comparison, decided by interval inference, `constant(x)` (no tensor is in x),
     `fractional(x)` (x is not known to be a whole number), `whole(x)` (it is known to be one) or
@@ -31,6 +32,8 @@ class Rule:
 
 RULES: tuple[Rule, ...] = (
     # --- logarithms and exponentials
+    Rule("logarithm to base 2", "log2(x)", "log(x) / log(2)", early=True),
+    Rule("logarithm to base 10", "log10(x)", "log(x) / log(10)", early=True),
     Rule("log of exp", "log(exp(x))", "x"),
     Rule("exp of log", "exp(log(x))", "x", ("x >= 0",)),
     Rule("log1p", "log(1 + x)", "log1p(x)"),
@@ -89,6 +92,7 @@ RULES: tuple[Rule, ...] = (
     Rule("sinh, by exps", "exp(x) - exp(-x)", "2 * sinh(x)"),
     Rule("tanh", "sinh(x) / cosh(x)", "tanh(x)"),
     Rule("log of cosh", "log(cosh(x))", "logcosh(x)"),
+    Rule("log of product with cosh", "log(a * cosh(x))", "log(a) + logcosh(x)"),
     Rule("complement of tanh", "1 - tanh(x)", "2 * sigmoid(-2 * x)"),
     Rule("complement of tanh, mirrored", "1 + tanh(x)", "2 * sigmoid(2 * x)"),
     Rule("slope of tanh", "1 - tanh(x)^2", "1 / cosh(x)^2"),
