@@ -22,6 +22,7 @@ Table = dict[Value, Value]
 
 HUGE = 20_000  # numbers beyond 2 ** HUGE are taken for infinite in transcendental functions
 MOVED = 16  # bits at the end that `Nudged` changes
+SPARE, MOST_LOST = 8, 2 * HUGE  # bits for what cancels in a difference of two values
 WHOLE = 64  # bits of an integer exponent that is taken as one
 
 
@@ -272,6 +273,24 @@ class Arithmetic:
             return mp.mpf(0) if x > 0 else mp.nan
         pole = mp.isint(x) and x <= 0
         return mp.inf if pole else self.elementary(lambda t: mp.polygamma(1, t), x)
+
+    def log_rising(self, x: Value, y: Value) -> Value:
+        return self._rising(lambda t: mp.re(mp.loggamma(t)), x, y)
+
+    def digamma_rising(self, x: Value, y: Value) -> Value:
+        return self._rising(mp.digamma, x, y)
+
+    def _rising(self, function: Function, x: Value, y: Value) -> Value:
+        """`f(x + y) - f(x)`, with digits for what is lost if y is small beside x."""
+        if y == 0 or not (mp.isfinite(x) and mp.isfinite(y)) or x <= 0 or x + y <= 0:
+            return self.sub(function(x + y), function(x)) if y else mp.mpf(0)
+        lost = max(0, mp.mag(x) - mp.mag(y)) + abs(mp.mag(x)) + SPARE
+
+        def value(a: Value, n: Value) -> Value:
+            with mp.extraprec(min(lost, MOST_LOST)):
+                return function(a + n) - function(a)
+
+        return self.elementary(value, x, y)
 
     def bessel_i0e(self, x: Value) -> Value:
         return self._scaled_bessel(0, x)

@@ -244,6 +244,14 @@ def _lgamma(x: Ball) -> Ball:
     return x.lgamma() if x > 0 else abs(x.gamma()).log()
 
 
+def _log_rising(x: Ball, y: Ball) -> Ball:
+    return ZERO if y.is_zero() else _lgamma(x + y) - _lgamma(x)
+
+
+def _digamma_rising(x: Ball, y: Ball) -> Ball:
+    return ZERO if y.is_zero() else (x + y).digamma() - x.digamma()
+
+
 def _trigamma(x: Ball) -> Ball:
     """By Hurwitz's zeta function."""
     return arb(2).zeta(x) if x > 0 else ANYTHING
@@ -283,7 +291,8 @@ SCALARS: dict[str, Scalar] = {
     "relu": lambda x: x.max(ZERO), "clip": _clip, "log1mexp": _log1mexp, "logcosh": _logcosh,
     "log2": _log2, "log10": _log10, "sigmoid": _sigmoid, "logit": _logit, "softplus": _softplus,
     "logaddexp": _logaddexp, "xlogy": _xlogy, "ndtr": _ndtr, "log_ndtr": _log_ndtr,
-    "lgamma": _lgamma, "trigamma": _trigamma, "bessel_i0e": _bessel_i0e,
+    "lgamma": _lgamma, "log_rising": _log_rising,
+    "digamma_rising": _digamma_rising, "trigamma": _trigamma, "bessel_i0e": _bessel_i0e,
     "bessel_i1e": _bessel_i1e, "least": arb.min, "largest": arb.max,
 }  # fmt: skip
 _POWERS: Any = np.frompyfunc(_power, 2, 1)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
-from .ir import BOOL, INT, REAL, Axis, Expr, Kind, Size, postorder
+from .ir import BOOL, INT, REAL, Axis, Const, Expr, Kind, Size, postorder
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +121,19 @@ def axes_of(domain: Domain) -> list[Axis]:
         return [a for p in domain.parts for a in axes_of(p)]
     parts = [t for term in terms_of(domain) for t in postorder(term)]
     return [t.axis for t in parts if isinstance(t, Size)]
+
+
+def is_positive(domain: Domain | None) -> bool:
+    """Whether all numbers of a domain are above 0, by bounds that are numbers."""
+    match domain:
+        case Between(low=Const(value=Fraction() as low), low_open=is_open):
+            return low > 0 or (low == 0 and is_open)
+        case IntRange(low=Const(value=Fraction() as low)):
+            return low > 0
+        case Values(values=values):
+            numbers = [v.value for v in values if isinstance(v, Const)]
+            known = [n for n in numbers if isinstance(n, Fraction) and n > 0]
+            return len(known) == len(values)
+        case Union(parts=parts):
+            return all(map(is_positive, parts))
+    return False

@@ -166,7 +166,7 @@ class Tensor:
     """An input or a param: its axes in order and the kind of its elements.
 
     `axes` is `()` for a scalar, `(Axis("..."),)` for an input declared without axes. By its domain
-    (simplex, one_hot) it may sum to 1 along an axis.
+    (simplex, one_hot) it may sum to 1 along an axis, and be above 0 everywhere.
     """
 
     name: str
@@ -174,6 +174,7 @@ class Tensor:
     kind: Kind = REAL
     is_param: bool = False
     sums_to_one: Axis | None = None
+    positive: bool = False
 
 
 # --- terms ----------------------------------------------------------------------------------------

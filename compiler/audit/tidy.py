@@ -396,6 +396,10 @@ def _log10(base: int) -> Callable[[Expr], Expr]:
     return lambda x: build("div", build("log", x), build("log", number(base)))
 
 
+def _rising(op: str) -> Callable[[Expr, Expr], Expr]:
+    return lambda x, y: build("sub", build(op, build("add", x, y)), build(op, x))
+
+
 _RULES: Mapping[str, Callable[..., Expr | None]] = {
     "add": _add,
     "sub": _sub,
@@ -418,6 +422,8 @@ _RULES: Mapping[str, Callable[..., Expr | None]] = {
     "stop_gradient": lambda x: x,
     "log1p": lambda x: build("log", build("add", ONE, x)),
     "expm1": lambda x: build("sub", build("exp", x), ONE),
+    "log_rising": _rising("lgamma"),
+    "digamma_rising": _rising("digamma"),
     "log2": _log10(2),
     "log10": _log10(10),
     "relu": lambda x: build("max", ZERO, x),

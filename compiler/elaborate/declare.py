@@ -90,10 +90,9 @@ def declare(item: Head, unit: Unit, run: Run, overrides: Mapping[str, Default]) 
     kinds = {n: m.kind for n, (m, _) in meanings.items()}
     for i in inputs:
         value = _tensor_value(i, i.axes, axes, kinds.get(i.name, REAL), False)
-        one = _total(meanings[i.name][0]) if i.name in meanings else None
-        values[i.name] = replace(value, tensor=replace(value.tensor, sums_to_one=one))
+        values[i.name] = _under(meanings.get(i.name), value)
     for p in item.params:
-        values[p.name] = _with_kind(values[p.name], kinds.get(p.name))
+        values[p.name] = _under(meanings.get(p.name), values[p.name])
     named = [i for i in inputs if i.axes] if isinstance(item, ast.Loss) else []
     broken = {i.name: TermValue(FAILED, None, i.span) for i in inputs if i.axes is None and named}
     scope = Scope(unit, {**values, **broken}, plain.axes, scope.pack)
@@ -278,11 +277,14 @@ def _total(meaning: dom.Domain | None) -> Axis | None:
     return meaning.axis if isinstance(meaning, (dom.Simplex, dom.OneHot)) else None
 
 
-def _with_kind(value: Value, kind: Kind | None) -> Value:
-    if kind is None or not isinstance(value, TensorValue):
+def _under(meaning: tuple[dom.Domain, str] | None, value: Value) -> Value:
+    """An input or a param with what its domain says of the tensor."""
+    if meaning is None or not isinstance(value, TensorValue):
         return value
-    t = value.tensor
-    return TensorValue(Tensor(t.name, t.axes, kind, t.is_param), value.order, True, value.span)
+    (domain, _), t = meaning, value.tensor
+    one = None if t.is_param else _total(domain)
+    tensor = replace(t, kind=domain.kind, sums_to_one=one, positive=dom.is_positive(domain))
+    return replace(value, tensor=tensor, declared=value.declared or t.is_param)
 
 
 def _tensor_of(value: Value) -> Tensor:

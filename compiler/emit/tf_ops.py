@@ -7,8 +7,9 @@ ops of the same functions, so that every further derivative holds too.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import reduce as fold
 from typing import Any
@@ -377,6 +378,93 @@ def _hypot(x: Tensor, y: Tensor) -> Any:
     return value, slope
 
 
+# Numbers of Bernoulli, over 2k (2k - 1) for lgamma; times 2k - 1 for digamma.
+STIRLING = tuple(map(Fraction, (
+    "1/12", "-1/360", "1/1260", "-1/1680", "1/1188", "-691/360360", "1/156", "-3617/122400",
+)))  # fmt: skip
+EPSILON = 2.0**-52
+SHIFTS = len(STIRLING)  # by so many steps up the series is right to the last place
+
+
+def _differences(p: Tensor, q: Tensor) -> Iterator[Tensor]:
+    """`(p^k - q^k) / (p - q)` for k = 1, 2, 3, ..."""
+    power, total = tf.ones_like(q), tf.ones_like(p + q)
+    while True:
+        yield total
+        power *= q
+        total = p * total + power
+
+
+def _log_rising_above(x: Tensor, n: Tensor) -> Tensor:
+    """`lgamma(x + n) - lgamma(x)` for x > 0 and n >= 0: by Stirling's series some steps up.
+
+    Each of its terms is n times a number, so that no digit of a small n is lost.
+    """
+    up = x + SHIFTS
+    p, q = 1 / up, 1 / (up + n)
+    odd = itertools.islice(_differences(p, q), 0, None, 2)
+    series = sum(constant(c, x.dtype) * d for c, d in zip(STIRLING, odd, strict=False))
+    whole = (up - 0.5) * _log1p(n / up) + n * (tf.math.log(up + n) - 1) - n * p * q * series
+    apart = tf.where(n > x, tf.math.log(x + n) - tf.math.log(x), _log1p(n / tf.maximum(x, n / 2)))
+    found = whole - apart - sum(_log1p(n / (x + k)) for k in range(1, SHIFTS))
+    few = tf.equal(n, tf.floor(n)) & (n <= SHIFTS) & (x < 1 / EPSILON)
+    return tf.where(few, tf.math.log(_few_factors(tf.minimum(x, 1 / EPSILON), n)), found)
+
+
+def _few_factors(x: Tensor, n: Tensor) -> Tensor:
+    """`x (x + 1) ... (x + n - 1)`, whose logarithm is right where it is near 0, too."""
+    one = tf.ones([], x.dtype)
+    return fold(tf.multiply, (tf.where(n > k, x + k, one) for k in range(SHIFTS)))
+
+
+def _digamma_rising_above(x: Tensor, n: Tensor) -> Tensor:
+    """`digamma(x + n) - digamma(x)` for x > 0 and n >= 0, as a sum of positive terms."""
+    up = x + SHIFTS
+    p, q = 1 / up, 1 / (up + n)
+    even = itertools.islice(_differences(p, q), 1, None, 2)
+    numbers = [c * (2 * k + 1) for k, c in enumerate(STIRLING)]
+    series = sum(constant(c, x.dtype) * d for c, d in zip(numbers, even, strict=False))
+    whole = _log1p(n / up) + n * p * q * (0.5 + series)
+    return whole + sum(n / (x + n + k) / (x + k) for k in range(SHIFTS))
+
+
+def _rising(above: Callable[..., Tensor], plain: Callable[[Tensor], Tensor]) -> Callable[..., Any]:
+    """`plain(x + n) - plain(x)`, by `above` where x and x + n are above 0."""
+
+    def value(x: Tensor, n: Tensor) -> Tensor:
+        low, zero, one = tf.minimum(x, x + n), tf.zeros([], x.dtype), tf.ones([], x.dtype)
+        inside = low > 0
+        found = above(tf.where(inside, low, one), tf.where(inside, tf.abs(n), zero))
+        found = tf.where(tf.equal(n, 0), zero, found)
+        return tf.where(inside, tf.where(n < 0, -found, found), plain(x + n) - plain(x))
+
+    def in_double(x: Tensor, n: Tensor) -> Tensor:
+        return tf.cast(value(tf.cast(x, tf.float64), tf.cast(n, tf.float64)), x.dtype)
+
+    return in_double
+
+
+@custom_gradient
+def _log_rising(x: Tensor, n: Tensor) -> Any:
+    value = _rising(_log_rising_above, tf.math.lgamma)(x, n)
+
+    def slope(g: Tensor) -> tuple[Tensor, Tensor]:
+        return _fit(g * _digamma_rising(x, n), x), _fit(g * FUNCTIONS["digamma"](x + n), n)
+
+    return value, slope
+
+
+@custom_gradient
+def _digamma_rising(x: Tensor, n: Tensor) -> Any:
+    value = _rising(_digamma_rising_above, tf.math.digamma)(x, n)
+
+    def slope(g: Tensor) -> tuple[Tensor, Tensor]:
+        trigamma = FUNCTIONS["trigamma"]
+        return _fit(g * (trigamma(x + n) - trigamma(x)), x), _fit(g * trigamma(x + n), n)
+
+    return value, slope
+
+
 def _trigamma(x: Tensor) -> Tensor:
     return tf.math.polygamma(tf.ones_like(x), x)
 
@@ -398,6 +486,8 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "lgamma": _in_double(tf.math.lgamma),
     "digamma": _in_double(tf.math.digamma),
     "trigamma": _in_double(_trigamma),
+    "log_rising": _log_rising,
+    "digamma_rising": _digamma_rising,
     "logaddexp": _logaddexp,
     "xlogy": _xlogy,
     "hypot": _hypot,

@@ -313,6 +313,8 @@ ELEMENTARY: Mapping[str, Callable[..., Scalar]] = {
     "erf": sympy.erf,
     "lgamma": sympy.loggamma,
     "digamma": lambda x: sympy.polygamma(0, x),
+    "log_rising": lambda x, y: sympy.loggamma(x + y) - sympy.loggamma(x),
+    "digamma_rising": lambda x, y: sympy.polygamma(0, x + y) - sympy.polygamma(0, x),
 }
 
 _ATOMS: Mapping[Scalar, Callable[[], Value]] = {

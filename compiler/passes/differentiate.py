@@ -8,7 +8,7 @@ tensor's own axes: the indices that the slots determine are solved for, the othe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from itertools import count
@@ -44,7 +44,7 @@ from ..ir import (
     reduce,
     substitute,
 )  # fmt: skip
-from .finite import above_infinity, passed
+from .finite import above_infinity, as_fraction, may_divide_by_zero, passed, saturates
 from .simplify import ONE, ZERO, chosen, minus, over, plus, times
 from .slopes import read_lazily, slope
 from .tabulate import padded
@@ -114,6 +114,7 @@ class _Backward:
     adjoints: dict[Expr, Expr] = field(default_factory=dict)
     heights: dict[Expr, int] = field(default_factory=dict)
     active: dict[Expr, bool] = field(default_factory=dict)
+    saturated: set[Expr] = field(default_factory=set)
     ranges: dict[Index, Range] = field(default_factory=dict)
     queue: list[tuple[int, int, Expr]] = field(default_factory=list)
     uid: Iterator[int] = field(default_factory=lambda: count(1 << 20))
@@ -194,13 +195,17 @@ class _Backward:
 
     def visit(self, term: Expr, adjoint: Expr) -> None:
         """Pass a term's adjoint on to its parts."""
+        self.saturate(term, term.parts)
         match term:
             case Apply(op="log" | "log2" | "log10", args=(Apply(op="div" | "mul") as inside,)):
                 self.visit_logarithm(term, inside, adjoint)
+            case Apply(op="atan", args=(inside,)) if may_divide_by_zero(inside):
+                self.visit_angle(inside, adjoint, term.free)
             case Apply():
                 for k, arg in enumerate(term.args):
                     if self.active[arg]:
-                        self.add(arg, passed(adjoint, slope(term, k)), term.free)
+                        part = passed(adjoint, slope(term, k), term in self.saturated)
+                        self.add(arg, part, term.free)
             case Select():
                 c = term.condition
                 self.add(term.then, chosen(c, adjoint, ZERO), term.free)
@@ -211,6 +216,19 @@ class _Backward:
                 self.visit_table(term, adjoint)
             case Along():
                 self.visit_along(term, adjoint)
+
+    def saturate(self, term: Expr, parts: Iterable[Expr]) -> None:
+        """Note the parts whose adjoints are 0 where they are infinite."""
+        if term in self.saturated or saturates(term):
+            self.saturated.update(p for p in parts if may_divide_by_zero(p))
+
+    def visit_angle(self, inside: Expr, adjoint: Expr, around: frozenset[Index]) -> None:
+        """Through the arctangent of a quotient, as the angle of a point whose x may be 0."""
+        point = as_fraction(inside)
+        for k, part in enumerate(point):
+            self.survey(part)
+            if self.active[part]:
+                self.add(part, passed(adjoint, slope(Apply("atan2", point), k)), around)
 
     def visit_logarithm(self, term: Apply, inside: Apply, adjoint: Expr) -> None:
         """Through the logarithm of a product or quotient, as of the sum of two logarithms.
@@ -228,7 +246,9 @@ class _Backward:
             return
         opened = {b: self.fresh(b.range, b.name) for b in term.indices}
         body, kept = self.opened(term.body, term.filter, opened)
-        part = passed(adjoint, self.reduction_slope(term, body, kept, opened))
+        self.saturate(term, (body,))
+        slope = self.reduction_slope(term, body, kept, opened)
+        part = passed(adjoint, slope, term in self.saturated)
         if kept is not None:
             part = chosen(kept, part, ZERO)
         self.add(body, part, term.free | frozenset(opened.values()))

@@ -37,6 +37,7 @@ from ..rules.match import common_factors, find
 from ..rules.orders import numbers_apart, order_of_parts
 from ..rules.own import own_parts_apart, without_deviations
 from ..rules.patterns import Call, Over, Power, Product, Ready, Sum, ready
+from ..rules.rising import rising_factorials
 from ..rules.samples import label_beside_share, labels_beside_shares
 from ..rules.softmax import (
     common_exponential_out,
@@ -69,6 +70,7 @@ WEIGHTS = "logarithm of a sum less a share of its part"
 DEVIATIONS = "sum of deviations from a mean"
 CORRELATION = "correlation of exponentials"
 COSINE = "one and a cosine"
+RISING = "rising factorial"
 ORDER = "order of what is compared"
 NUMBER = "number beside what is compared"
 Rewrite = Callable[[Expr, Inference], Expr]
@@ -85,6 +87,7 @@ BY_HEAD: Mapping[str, tuple[tuple[str, Rewrite], ...]] = {
             (OWN, own_parts_apart),
             (ENTROPY, entropy_of_logit),
             (COSINE, one_and_cosine),
+            (RISING, rising_factorials),
         ),
     ),
     "sum": (("sum of a softmax", whole_softmax), (DEVIATIONS, without_deviations)),

@@ -62,6 +62,9 @@ RULES: tuple[Rule, ...] = (
     Rule("log1p of a weighted sum of exps", "log1p(sum[i](a * exp(x)))",
          "softplus(logsumexp[i](x + log(a)))", ("a > 0",)),
     Rule("sign of a difference of logs", "sign(log(x) - log(y))", "sign(x - y)"),
+    Rule("log of a share", "log(x / (x + y))", "-log1p(y / x)", when=("x > 0", "y >= 0")),
+    Rule("log of a share, as a difference", "log(x) - log(x + y)", "-log1p(y / x)",
+         when=("x > 0", "y >= 0")),
     # --- the logistic family
     Rule("softplus", "log1p(exp(x))", "softplus(x)"),
     Rule("sigmoid", "1 / (1 + exp(x))", "sigmoid(-x)"),
@@ -135,6 +138,9 @@ RULES: tuple[Rule, ...] = (
     Rule("difference of ndtr in the upper tail", "ndtr(x) - ndtr(y)", "ndtr(-y) - ndtr(-x)",
          when=("x > 0", "y > 0")),
     Rule("quotient by ndtr", "exp(x) / ndtr(y)", "exp(x - log_ndtr(y))"),
+    # --- the gamma function
+    Rule("logarithm of beta", "lgamma(x) + lgamma(y) - lgamma(x + y)",
+         "lgamma(min(x, y)) - log_rising(max(x, y), min(x, y))", early=True),
     # --- reductions
     Rule("logsumexp", "log(sum[i](exp(x)))", "logsumexp[i](x)"),
     Rule("weighted logsumexp", "log(sum[i](a * exp(x)))", "logsumexp[i](x + log(a))", ("a > 0",)),

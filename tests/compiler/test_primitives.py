@@ -23,7 +23,7 @@ from lossc.dsl.primitives import ALONG, PRIMITIVES, REDUCTIONS
 WORDS = """
     abs sign sqrt cbrt exp expm1 log log1p log2 log10 sin cos tan asin acos atan atan2 sinh
     cosh tanh asinh acosh atanh sigmoid logit softplus relu erf erfc ndtr log_ndtr lgamma
-    digamma bessel_i0e bessel_i1e floor ceil round clip logaddexp xlogy hypot isnan isfinite
+    digamma log_rising bessel_i0e bessel_i1e floor ceil round clip logaddexp xlogy hypot isnan isfinite
     min max indicator stop_gradient
     """
 
@@ -43,6 +43,8 @@ ORACLE: dict[str, Callable[..., Any]] = {
         np.abs(x) < 1, np.log1p(np.expm1(x) ** 2 / (2 * np.exp(x))), np.log(np.cosh(x))
     ),
     "lgamma": sp.gammaln, "digamma": lambda x: np.where(x == 0, np.nan, sp.digamma(x)),
+    "log_rising": lambda x, n: sp.gammaln(x + n) - sp.gammaln(x),
+    "digamma_rising": lambda x, n: np.where(x == 0, np.nan, sp.digamma(x + n) - sp.digamma(x)),
     "trigamma": lambda x: sp.polygamma(1, x),
     "bessel_i0e": sp.i0e, "bessel_i1e": sp.i1e, "floor": np.floor, "ceil": np.ceil,
     "round": np.round, "clip": np.clip, "logaddexp": np.logaddexp, "xlogy": sp.xlogy,
@@ -57,11 +59,14 @@ LOOSE = {
     "lgamma": 40,
     "digamma": 40,
     "trigamma": 40,
+    "log_rising": 4e4,
+    "digamma_rising": 4e4,
     "log_ndtr": 50,
     "ndtr": 400,
 }  # SciPy's own error
 ULPS = {"float32": 8, "float64": 24}
-TAIL = {"ndtr": 400}  # the last place of x / sqrt(2) weighs x^2 times
+# The last place of x / sqrt(2) weighs x^2 times, and the value is small between two zeros.
+TAIL = {"ndtr": 400, "log_rising": 400}
 
 
 @cache
@@ -321,6 +326,31 @@ def test_logarithms_near_1_keep_their_digits(dtype: Any, jit: bool) -> None:
     right = [float(mp.log1p(mp.mpf(float(v)))) for v in x]
     assert found == pytest.approx(right, rel=4 * float(np.finfo(dtype).eps))
     assert np.all(tf.function(tf_ops.xlog1py, jit_compile=jit)(0 * ones, x).numpy() == 0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("jit", [True, False])
+@pytest.mark.parametrize("name", ["log_rising", "digamma_rising"])
+def test_rising_factorials_of_every_size(name: str, jit: bool, dtype: Any) -> None:
+    large = (1e8, 1e16, 1e30)
+    pairs = [(a, n) for a in (1e-30, 1e-8, 0.25, 1.0, 2.0, 7.9, 8.0, 30.0, 1e3, *large)
+             for n in (0.0, 1e-20, 1e-8, 0.5, 1.0, 1.5, 2.0, 10.0, 150.0, 1e5, *large)]  # fmt: skip
+    args = [np.array(column, dtype) for column in zip(*pairs, strict=True)]
+
+    def run(*args: Any) -> Any:
+        return tf_ops.primitive(name, args, [False, False])
+
+    found = tf.function(run, jit_compile=jit)(*map(tf.constant, args)).numpy()
+    want = [exact(name, p) for p in zip(*(a.tolist() for a in args), strict=True)]
+    assert off(found, want).max() <= ULPS[np.dtype(dtype).name]
+
+
+@pytest.mark.parametrize("name", ["log_rising", "digamma_rising"])
+@pytest.mark.parametrize(("a", "n"), [(5.5, -2.25), (-1.5, 0.25), (-3.5, 8.25)])
+def test_rising_factorials_beyond_their_domain(name: str, a: float, n: float) -> None:
+    args = [tf.constant(x, tf.float64) for x in (a, n)]
+    found = float(tf_ops.primitive(name, args, [False, False]))
+    assert found == pytest.approx(float(exact(name, (a, n))), rel=1e-13)
 
 
 @pytest.mark.parametrize("denominator", [1, 2, 3, 4, 5])

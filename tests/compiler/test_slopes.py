@@ -24,6 +24,8 @@ SYMPY = {
     "tan": sympy.tan, "asin": sympy.asin, "acos": sympy.acos, "atan": sympy.atan,
     "sinh": sympy.sinh, "cosh": sympy.cosh, "tanh": sympy.tanh, "asinh": sympy.asinh,
     "acosh": sympy.acosh, "atanh": sympy.atanh, "erf": sympy.erf, "erfc": sympy.erfc,
+    "log_rising": lambda x, y: sympy.loggamma(x + y) - sympy.loggamma(x),
+    "digamma_rising": lambda x, y: sympy.digamma(x + y) - sympy.digamma(x),
     "lgamma": sympy.loggamma, "digamma": sympy.digamma, "add": lambda x, y: x + y,
     "sub": lambda x, y: x - y, "mul": lambda x, y: x * y, "div": lambda x, y: x / y,
     "pow": lambda x, y: x**y, "neg": lambda x: -x, "expm1": lambda x: sympy.exp(x) - 1,
