@@ -282,7 +282,8 @@ def _whole_product(pattern: Product, term: Expr, sofar: Match) -> Iterator[Match
         for shares in _shared(rest, len(open_)):
             bound = {n: product(UNITY, s) for n, s in zip(open_, shares, strict=True)}
             bound[open_[0]] = times(Const(ratio), bound[open_[0]])
-            yield Match({**found.terms, **bound}, found.places)
+            if all(same(found.terms.get(n, t), t) for n, t in bound.items()):
+                yield Match({**found.terms, **bound}, found.places)
 
 
 def _root(number: Fraction, factors: Factors, power: Fraction) -> Expr | None:
