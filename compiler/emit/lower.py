@@ -14,7 +14,7 @@ from ..ir import Apply, Bound, Const, Expr, Index, Position, Reduce, Select, sub
 from ..rules.views import terms_of
 
 ZERO, ONE, TWO = Const(Fraction(0)), Const(Fraction(1)), Const(Fraction(2))
-TRUE = Const(True)
+TRUE, MINUS_INFINITY = Const(True), apply("neg", (Const("inf"),))
 # The first derivatives of lgamma at 1, each over its factorial, and where they are enough.
 SERIES = tuple(map(Fraction, (
     "-0.57721566490153286061", "0.82246703342411321824", "-0.40068563438653142847",
@@ -36,11 +36,13 @@ def lowered(term: Expr) -> Expr | None:
     """
     match term:
         case Reduce(op="logsumexp", filter=None):
-            top, (ones, rest) = _top(term), _sums(term)
-            empty = apply("eq", (_total(term), ZERO))
-            beyond_one = apply("add", (rest, apply("sub", (ones, ONE))))
-            log = apply("log1p", (Select(empty, ZERO, beyond_one),))
-            return Select(empty, apply("neg", (Const("inf"),)), apply("add", (log, top)))
+            return Select(
+                _is_empty(term), MINUS_INFINITY, apply("add", (_log_of(term), _top(term)))
+            )
+        case Apply(op="sub", args=(x, Reduce(op="logsumexp", filter=None) as whole)):
+            return _log_softmax(x, whole) if is_instance(whole, x) else None
+        case Apply(op="sub", args=(Reduce(op="logsumexp", filter=None) as whole, x)):
+            return apply("neg", (_log_softmax(x, whole),)) if is_instance(whole, x) else None
         case Apply(op="exp", args=(Apply(op="sub", args=(x, Reduce(op="logsumexp") as whole)),)):
             if is_instance(whole, x):
                 return apply("div", (_exponential(x, whole), _total(whole)))
@@ -53,6 +55,25 @@ def lowered(term: Expr) -> Expr | None:
         case Apply(op="exp", args=(Apply(op="sub", args=(a, Apply(op="log_ndtr", args=(x,)))),)):
             return _hazard(x) if terms_of(a) == terms_of(_half_square(x)) else None
     return None
+
+
+def _is_empty(whole: Reduce) -> Expr:
+    """Whether all terms of a logsumexp are -inf."""
+    return apply("eq", (_total(whole), ZERO))
+
+
+def _log_of(whole: Reduce) -> Expr:
+    """The logarithm of the sum of exponentials of which the largest is 1."""
+    ones, rest = _sums(whole)
+    beyond_one = apply("add", (rest, apply("sub", (ones, ONE))))
+    return apply("log1p", (Select(_is_empty(whole), ZERO, beyond_one),))
+
+
+def _log_softmax(x: Expr, whole: Reduce) -> Expr:
+    """`x - logsumexp(x)`, of differences from the largest x: as small as it is at that place."""
+    below = apply("sub", (x, _top(whole)))
+    least = apply("add", (x, Const("inf")))
+    return Select(_is_empty(whole), least, apply("sub", (below, _log_of(whole))))
 
 
 def _to_base(op: str, x: Expr, base: Expr) -> Expr | None:

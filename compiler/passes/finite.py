@@ -75,7 +75,7 @@ def _is_count(term: Expr) -> bool:
 
 
 def _is_direction(above: Expr, below: Expr) -> bool:
-    """Whether a quotient by norms is of vectors that are 0 where their norms are, so never infinite.
+    """Whether a quotient by norms is of vectors that are 0 where the norms are: never infinite.
 
     `x / norm(x)` is such a quotient, and a cosine.
     """

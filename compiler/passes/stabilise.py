@@ -32,7 +32,7 @@ from ..rules.cancel import without_cancelling
 from ..rules.conditions import COMPARED
 from ..rules.correlation import correlation_of_exponentials
 from ..rules.cosine import one_and_cosine
-from ..rules.logs import places_apart, weights_inside
+from ..rules.logs import one_place, places_apart, weights_inside
 from ..rules.match import common_factors, find
 from ..rules.orders import numbers_apart, order_of_parts
 from ..rules.own import own_parts_apart, without_deviations
@@ -44,6 +44,7 @@ from ..rules.softmax import (
     common_term_out,
     complements_apart,
     entropy_of_logit,
+    inside_labels,
     shares_apart,
     whole_softmax,
 )
@@ -70,6 +71,7 @@ WEIGHTS = "logarithm of a sum less a share of its part"
 DEVIATIONS = "sum of deviations from a mean"
 CORRELATION = "correlation of exponentials"
 COSINE = "one and a cosine"
+INSIDE = "logsumexp less a mean of its terms"
 RISING = "rising factorial"
 ORDER = "order of what is compared"
 NUMBER = "number beside what is compared"
@@ -87,10 +89,15 @@ BY_HEAD: Mapping[str, tuple[tuple[str, Rewrite], ...]] = {
             (OWN, own_parts_apart),
             (ENTROPY, entropy_of_logit),
             (COSINE, one_and_cosine),
+            (INSIDE, inside_labels),
             (RISING, rising_factorials),
         ),
     ),
-    "sum": (("sum of a softmax", whole_softmax), (DEVIATIONS, without_deviations)),
+    "sum": (
+        ("sum over one place", one_place),
+        ("sum of a softmax", whole_softmax),
+        (DEVIATIONS, without_deviations),
+    ),
     "mean": (
         (DEVIATIONS, without_deviations),
         (EXPONENTIAL, common_exponential_out),

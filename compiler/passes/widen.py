@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from ..analyses.bounds import Bounds, Domains, Inference
+from ..analyses.instances import is_instance
 from ..analyses.scales import LARGEST, SLACK, SMALLEST, Scale, Scales
 from ..emit.schedule import is_complement
 from ..ir import (
@@ -253,14 +254,19 @@ class _Widener:
 
     def is_share(self, term: Expr) -> bool:
         """Whether a term is log softmax of data, which is computed from its largest place."""
-        if not (isinstance(term, Apply) and term.op == "sub"):
-            return False
-        total = term.args[1]
-        of_data = isinstance(total, Reduce) and not self.errors[total.body]
-        return of_data and isinstance(total, Reduce) and total.op == "logsumexp"
+        match term:
+            case Apply(op="sub", args=(x, Reduce(op="logsumexp", filter=None) as whole)):
+                return not self.errors[whole.body] and is_instance(whole, x)
+        return False
+
+    def is_loss(self, term: Apply) -> bool:
+        """Whether a difference is log softmax of data, or less than 0 by as much."""
+        return self.is_share(term) or self.is_share(Apply("sub", term.args[::-1]))
 
     def sum(self, term: Apply) -> float:
         """A sum of terms of one sign keeps their errors; another can cancel."""
+        if self.is_loss(term):
+            return 2.0
         if not self.can_cancel(term):
             return 0.5 + max(self.errors[x] for x in term.args)
         return 0.5 + CANCELLED * max(map(self.at_most, term.args))
@@ -272,8 +278,16 @@ class _Widener:
         return not ((a.nonnegative and b.nonnegative) or (a.nonpositive and b.nonpositive))
 
     def at_most(self, term: Expr) -> float:
-        """The error of a term if its parts cancel as far as they may."""
-        if not (isinstance(term, Apply) and term.op in ("add", "sub")) or self.is_wide(term):
+        """The error of a term if its parts cancel as far as they may, whatever multiplies them."""
+        match term:
+            case Apply(op="neg", args=(part,)):
+                return self.at_most(part)
+            case Apply(op="mul" | "div", args=args) if not self.is_wide(term):
+                return 0.5 + sum(map(self.at_most, args))
+            case Select(then=then, other=other):
+                return max(self.at_most(then), self.at_most(other))
+        is_sum = isinstance(term, Apply) and term.op in ("add", "sub")
+        if not (isinstance(term, Apply) and is_sum) or self.is_wide(term) or self.is_loss(term):
             return self.errors[term]
         worst = max(self.errors[x] for x in term.args)
         if not (worst and self.can_cancel(term)):

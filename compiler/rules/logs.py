@@ -19,6 +19,7 @@ from fractions import Fraction
 from math import prod
 
 from ..analyses.bounds import Inference
+from ..domains import IndexOf
 from ..fold import apply, conjunction, select
 from ..ir import (
     INT,
@@ -27,6 +28,7 @@ from ..ir import (
     Bound,
     Const,
     Expr,
+    Range,
     Reduce,
     Select,
     dim_term,
@@ -58,18 +60,47 @@ def places_apart(term: Expr, facts: Inference) -> Expr:
     return _in_branches(opened, ()) if leaves <= MOST else term
 
 
+def one_place(term: Expr, facts: Inference) -> Expr:
+    """A sum over one place that is known to be there as what is at the place; else the term."""
+    found = _one_place(term)
+    if found is None:
+        return term
+    index, place, inside = found
+    known = _is_label(place, index, facts) or all(implied(c, Const(True), facts) for c in inside)
+    return substitute(term.body, {index: place}) if known and isinstance(term, Reduce) else term
+
+
+def _is_label(place: Expr, index: Bound, facts: Inference) -> bool:
+    """Whether a place is a label of the whole axis that an index runs over."""
+    if not isinstance(place, Access):
+        return False
+    match facts.domains.get(place.tensor.name):
+        case IndexOf(axis=axis):
+            return index.range == Range.of(axis)
+    return False
+
+
+def _one_place(term: Expr) -> tuple[Bound, Expr, list[Expr]] | None:
+    """The index of a sum over one place, the place, and the conditions that it is in range."""
+    if not (isinstance(term, Reduce) and term.op == "sum" and len(term.indices) == 1):
+        return None
+    (index,) = term.indices
+    place = place_of(term.filter, index)
+    if place is None or place.kind != INT:
+        return None
+    inside = [apply("ge", (place, dim_term(start))) for start in index.range.starts]
+    inside += [apply("lt", (place, dim_term(stop))) for stop in index.range.stops]
+    return index, place, inside
+
+
 def _opened(term: Expr) -> Expr:
     """A term with sums over one place, in any of its branches, as what is at the place."""
     if isinstance(term, Select):
         return select(term.condition, _opened(term.then), _opened(term.other))
-    if not (isinstance(term, Reduce) and term.op == "sum" and len(term.indices) == 1):
+    found = _one_place(term)
+    if found is None or not isinstance(term, Reduce) or isinstance(term.body, Access):
         return term
-    (index,) = term.indices
-    place = place_of(term.filter, index)
-    if place is None or place.kind != INT or isinstance(term.body, Access):
-        return term
-    inside = [apply("ge", (place, dim_term(start))) for start in index.range.starts]
-    inside += [apply("lt", (place, dim_term(stop))) for stop in index.range.stops]
+    index, place, inside = found
     return select(conjunction(inside), _at(term.body, index, place), ZERO)
 
 

@@ -19,9 +19,22 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ..analyses.bounds import Inference
-from ..analyses.instances import places_of
+from ..analyses.instances import is_instance, places_of
 from ..fold import apply, conjunction, disjunction, select
-from ..ir import Apply, Bound, Const, Expr, Position, Reduce, Select, reduce_like, substitute
+from ..ir import (
+    Access,
+    Apply,
+    Bound,
+    Const,
+    Expr,
+    Index,
+    Position,
+    Reduce,
+    Select,
+    range_of,
+    reduce_like,
+    substitute,
+)
 from ..passes.simplify import ZERO, minus, plus, times
 from .views import Factors, Terms, factors_of, product, terms_of, total
 
@@ -121,7 +134,8 @@ def shares_apart(term: Expr, facts: Inference) -> Expr:
         for share, weights in shares_of(number, core):
             if not share.is_in(facts) or facts.fails(share.is_most):
                 continue
-            for left in (_less_sum(share, weights, rest), _less_indicator(share, weights, rest)):
+            for less in (_less_sum, _less_indicator, _less_distribution):
+                left = less(share, weights, rest)
                 if left is not None:
                     return left
     return term
@@ -228,6 +242,82 @@ def _less_indicator(share: Share, weights: Terms, rest: Terms) -> Expr | None:
             more = times(share.term, total(weights[:k] + weights[k + 1 :]))
             left = (number, times(weight, ones))
             return total((*rest[:j], *rest[j + 1 :], (UNITY, more), left))
+    return None
+
+
+def _less_distribution(share: Share, weights: Terms, rest: Terms) -> Expr | None:
+    """What is left of `p[k] * a - a * y[k]` where y sums to 1 by its domain."""
+    for k, (number, weight) in enumerate(weights):
+        wanted = flat(times(Const(number), weight))
+        for j, (other, core) in enumerate(rest):
+            scale, factors = factors_of(core)
+            for base in (b for b, power in factors if power == 1):
+                body = _distribution(base, share)
+                outside = product(-other * scale, [f for f in factors if f[0] != base])
+                if body is None or not wanted or flat(outside) != wanted:
+                    continue
+                more = times(share.term, total(weights[:k] + weights[k + 1 :]))
+                left = times(outside, share.less_label(body))
+                return total((*rest[:j], *rest[j + 1 :], (UNITY, more), (UNITY, left)))
+    return None
+
+
+def _distribution(term: Expr, share: Share) -> Expr | None:
+    """A tensor that sums to 1 over the places of a softmax, over the indices of its whole."""
+    if len(share.places) != 1 or share.whole.filter is not None:
+        return None
+    ((own, at),) = share.places.items()
+    index = summed_index(term)
+    if index is None or at != Position(index) or range_of(index) != own.range:
+        return None
+    return substitute(term, {index: Position(own)})
+
+
+def summed_index(term: Expr) -> Index | None:
+    """The index over which a tensor sums to 1 by its domain, if it stands in no other slot."""
+    if not isinstance(term, Access):
+        return None
+    axis = term.tensor.sums_to_one
+    for slot, own in zip(term.slots, term.tensor.axes, strict=True):
+        if own == axis and axis is not None and isinstance(slot, Position):
+            others = [s for s in term.slots if s is not slot]
+            return None if any(slot.index in s.free for s in others) else slot.index
+    return None
+
+
+def inside_labels(term: Expr, _: Inference) -> Expr:
+    """`logsumexp[i](x) - sum[i](y[i] * x[i])`, y a distribution, as `sum[i](y * (logsumexp - x))`.
+
+    No term of that sum cancels. Else the term itself.
+    """
+    terms = terms_of(term)
+    for k, (number, core) in enumerate(terms if 2 <= len(terms) <= LARGEST else ()):
+        scale, factors = factors_of(core)
+        for base in (b for b, power in factors if power == 1):
+            if not (isinstance(base, Reduce) and base.op == "logsumexp" and base.filter is None):
+                continue
+            outside = product(number * scale, [f for f in factors if f[0] != base])
+            for j, (other, less) in enumerate(terms):
+                left = None if j == k else _inside(base, outside, times(Const(-other), less))
+                if left is not None:
+                    rest = [t for i, t in enumerate(terms) if i not in (j, k)]
+                    return total([*rest, (UNITY, left)])
+    return term
+
+
+def _inside(whole: Reduce, outside: Expr, less: Expr) -> Expr | None:
+    """`outside * sum[i](y * (whole - x))` for `less` that is `outside * sum[i](y * x)`."""
+    number, factors = factors_of(less)
+    for base in (b for b, power in factors if power == 1):
+        if not (isinstance(base, Reduce) and base.op == "sum" and base.filter is None):
+            continue
+        scale, inner = factors_of(base.body)
+        for label in (b for b, power in inner if power == 1 and summed_index(b) in base.indices):
+            x = product(UNITY, [f for f in inner if f[0] != label])
+            found = product(number * scale, [f for f in factors if f[0] != base])
+            if len(base.indices) == 1 and is_instance(whole, x) and flat(found) == flat(outside):
+                body = times(label, apply("sub", (whole, x)))
+                return times(outside, reduce_like(base, "sum", body))
     return None
 
 
