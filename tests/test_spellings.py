@@ -117,7 +117,7 @@ SPELLINGS = [
     (
         "y[n], z[n,c]",
         "mean[n](-sum[c](q * log(softmax[c](z))))",
-        "y in index(c); q[n,c] = (1 - a) * one_hot[c](y) + a / size(c)",  # noqa: E501
+        "y in index(c); q[n,c] = (1 - a) * one_hot[c](y) + a / size(c)",
         "smooth",
     ),
     (

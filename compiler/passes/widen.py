@@ -459,7 +459,8 @@ def _logarithm(x: Bounds) -> float:
 
 # Primitives with zeros or jumps, near which no relative error of an argument is small.
 ROUGH = frozenset((
-    "sin", "cos", "tan", "lgamma", "log_rising", "digamma_rising", "digamma", "trigamma", "logit", "floor", "ceil", "round",
+    "sin", "cos", "tan", "lgamma", "log_rising", "digamma_rising",
+    "digamma", "trigamma", "logit", "floor", "ceil", "round",
     "logaddexp", "asin", "acos", "acosh", "atanh",
 ))  # fmt: skip
 GROWTH: Mapping[str, Callable[[Bounds], float]] = {

@@ -23,8 +23,8 @@ from lossc.dsl.primitives import ALONG, PRIMITIVES, REDUCTIONS
 WORDS = """
     abs sign sqrt cbrt exp expm1 log log1p log2 log10 sin cos tan asin acos atan atan2 sinh
     cosh tanh asinh acosh atanh sigmoid logit softplus relu erf erfc ndtr log_ndtr lgamma
-    digamma log_rising bessel_i0e bessel_i1e floor ceil round clip logaddexp xlogy hypot isnan isfinite
-    min max indicator stop_gradient
+    digamma log_rising bessel_i0e bessel_i1e floor ceil round clip logaddexp xlogy hypot isnan
+    isfinite min max indicator stop_gradient
     """
 
 ORACLE: dict[str, Callable[..., Any]] = {
