@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from pathlib import Path
 
-from lossc.compiler.check import CheckedFile, check
+from lossc.compiler.check import Checked, CheckedFile, check
 from lossc.dsl.diagnostics import Diagnostic, LosscError
 from lossc.dsl.source import Source
 from lossc.stdlib import family_source, homes
@@ -15,6 +16,8 @@ from lossc.stdlib import family_source, homes
 from .files import Reader, read_source, reader
 from .forms import refuse_names
 from .loss import Loss, Module
+
+KEPT = 128  # so many losses are kept with what they have compiled
 
 
 def compile(
@@ -47,7 +50,7 @@ def load(
     """
     where = Path(path)
     checked = sound(read_source(where), reader(where.parent, [Path(p) for p in search]))
-    losses = {name: Loss(c, jit, stable) for name, c in checked.losses.items()}
+    losses = {name: made(c, jit, stable) for name, c in checked.losses.items()}
     return Module(losses, where.name, checked.unit.file.doc)
 
 
@@ -67,18 +70,40 @@ def only(
 
     items = checked.losses
     if name is not None:
-        named = {n: Loss(c, jit, stable) for n, c in items.items()}
+        named = {n: made(c, jit, stable) for n, c in items.items()}
         return Module(named, checked.unit.source.name)[name]
     losses = [c for c in items.values() if isinstance(c.item, ast.Loss)]
     chosen = losses or list(items.values())
     if len(chosen) == 1:
-        return Loss(chosen[0], jit, stable)
+        return made(chosen[0], jit, stable)
     if not chosen:
         raise LosscError(Diagnostic("E0609", "there is no loss here, only `use`"))
     names = ", ".join(c.name for c in chosen)
     message = f"there are {len(chosen)} losses here, and one is wanted"
     help = f"name one ({names}), or load them all with lossc.load(path)"
     raise LosscError(Diagnostic("E0611", message, help=help))
+
+
+def made(checked: Checked, jit: bool = True, stable: bool = True) -> Loss:
+    """The loss that is run; the same one for the same texts, with all that it has compiled."""
+    texts = tuple((s.name, s.text) for s in checked.unit.sources())
+    return _made(_Recipe(texts, checked.name, jit, stable, checked))
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """What a loss is made of; recipes of the same texts are equal."""
+
+    texts: tuple[tuple[str, str], ...]
+    name: str
+    jit: bool
+    stable: bool
+    checked: Checked = field(compare=False)
+
+
+@lru_cache(maxsize=KEPT)
+def _made(recipe: _Recipe) -> Loss:
+    return Loss(recipe.checked, recipe.jit, recipe.stable)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,3 +41,21 @@ def test_message(case: Case) -> None:
     case.check("said", str(caught.value))
     if case.id != "not_separable":
         assert isinstance(caught.value, ValueError)
+
+
+def test_the_same_text_is_the_same_loss() -> None:
+    text = "mean(w * (y - yhat)^2)"
+    loss = lossc.compile(text)
+    assert lossc.compile(text) is loss
+    assert lossc.compile(text, jit=False) is not loss
+    assert lossc.compile(text, stable=False) is not loss
+    assert lossc.compile(text + " ") is not loss
+
+
+def test_a_text_whose_files_differ_is_another_loss(tmp_path: Path) -> None:
+    text = 'use "scale.loss": scaled\nloss l(y, yhat) = mean(scaled(y - yhat))\n'
+    values = []
+    for factor in (2, 3):
+        (tmp_path / "scale.loss").write_text(f"def scaled(x) = {factor} * x\n")
+        values.append(float(lossc.compile(text, search=[tmp_path])([3.0], [1.0])))
+    assert values == [4, 6]

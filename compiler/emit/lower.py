@@ -78,7 +78,7 @@ def _log_softmax(x: Expr, whole: Reduce) -> Expr:
 
 def _to_base(op: str, x: Expr, base: Expr) -> Expr | None:
     """`log(x)` or `log1p(x)` over the logarithm of 2 or 10: whole at powers of the base."""
-    name = BASES.get(base)
+    name = BASES.get(base) if isinstance(base, Apply) else None
     if name is None:
         return None
     if op == "log":
