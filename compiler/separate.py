@@ -44,13 +44,15 @@ class Separated:
     `program.axes` are the axes kept; `packed` tells that the samples are elements of tensors
     declared without axes, of which Keras keeps all axes but the last. `counted` is 1 where a value
     counts and 0 where a filter leaves it out, if one filter says so for all of them: their mean is
-    then over the values that count, and `program` has them times all over counted.
+    then over the values that count, and `program` has them times all over counted. `masked` are the
+    values as they are where they count, and 0 elsewhere.
     """
 
     program: Program
     op: str
     packed: bool
     counted: Program | None = None
+    masked: Program | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,15 @@ def separate(program: Program, named: bool = False) -> Separated | None:
     packed = lead.name == PACK and whole
     separated = replace(program, value=value, axes=axes)
     chosen = None if packed or ops != {"mean"} else _counted(terms, kept)
-    counted = None if chosen is None else replace(separated, value=chosen)
-    return Separated(separated, ops.pop(), packed, counted)
+    if chosen is None:
+        return Separated(separated, ops.pop(), packed)
+    one, zero = Const(Fraction(1)), Const(Fraction(0))
+    plain = _add([_value(replace(t, reduction=_unfiltered(t.reduction)), kept) for t in terms])
+    counted, masked = (select(chosen, v, zero) for v in (one, plain))
+    return Separated(
+        separated, ops.pop(), packed, replace(separated, value=counted),
+        replace(separated, value=masked),
+    )  # fmt: skip
 
 
 def _linear(value: Expr, factor: Expr | None, lead: Axis) -> list[_Term] | None:
@@ -175,7 +184,7 @@ def _kept(program: Program, reductions: Sequence[Reduce], lead: Axis) -> list[Ax
 
 
 def _counted(terms: Sequence[_Term], kept: Sequence[Axis]) -> Expr | None:
-    """1 where the filter of all terms holds, if it is one filter, over the kept axes alone."""
+    """The filter of all terms, if it is one filter, over the kept axes alone."""
     filters: set[Expr | None] = set()
     for r in (t.reduction for t in terms):
         filters.add(
@@ -185,7 +194,11 @@ def _counted(terms: Sequence[_Term], kept: Sequence[Axis]) -> Expr | None:
     symbols = {Symbol(a.name, a) for a in kept}
     if filters or chosen is None or not chosen.free <= symbols:
         return None
-    return select(chosen, Const(Fraction(1)), Const(Fraction(0)))
+    return chosen
+
+
+def _unfiltered(r: Reduce | None) -> Reduce | None:
+    return None if r is None else replace(r, filter=None)
 
 
 def _opened(r: Reduce, kept: Sequence[Axis]) -> dict[Index, Expr]:

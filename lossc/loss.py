@@ -277,11 +277,18 @@ class Loss:
         inputs, params = self._bind(args, kwargs, validate)
         return self._runtime.run(self._task("per_sample"), inputs, params)
 
-    def _counted(self, *args: Any, **kwargs: Any) -> Any:
-        """1 for each value per sample that the loss's filter keeps, else 0; None without one."""
+    def _masked(self, *args: Any, **kwargs: Any) -> tuple[Any, Any] | None:
+        """The values per sample, 0 where the loss's filter leaves one out, and 1 for each kept.
+
+        None without such a filter.
+        """
         if self._separated is None or self._separated.counted is None:
             return None
-        return self._runtime.run(self._task("counted"), *self._bind(args, kwargs))
+        inputs, params = self._bind(args, kwargs)
+        values, counted = (
+            self._runtime.run(self._task(w), inputs, params) for w in ("masked", "counted")
+        )
+        return values, counted
 
     def reference(self, *args: Any, digits: int = 50, **kwargs: Any) -> Any:
         """The value as an mpmath number with so many right digits, from the text as written.

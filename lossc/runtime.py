@@ -35,7 +35,7 @@ from .defaults import is_fixed, to_numpy
 from .forms import with_other_form
 from .loading import uncollected
 
-VALUE, PER_SAMPLE, COUNTED = "value", "per_sample", "counted"
+VALUE, PER_SAMPLE, COUNTED, MASKED = "value", "per_sample", "counted", "masked"
 DIAGONAL, PRODUCT = "hessian_diagonal", "hessian_vector_product"
 MOST_SHAPES = 512  # so many shapes are remembered as checked
 # Inside a graph, XLA compiles what has arrays of so many elements. Below, TensorFlow's kernels take
@@ -353,8 +353,9 @@ class Runtime:
         separated = checked.separated
         if separated is None:
             raise LosscError(not_separable(checked))
-        if job.task.what == COUNTED and separated.counted is not None:
-            return build(separated.counted)
+        chosen = {COUNTED: separated.counted, MASKED: separated.masked}.get(job.task.what)
+        if chosen is not None:
+            return build(chosen)
         return build(separated.program, over=separated.op if separated.packed else None)
 
     def numerics(self, checked: Checked) -> Numerics:

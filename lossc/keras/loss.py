@@ -192,12 +192,10 @@ class CompiledLoss(keras.losses.Loss):  # type: ignore[misc]
 
     def _values(self, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
         """The values per sample, with a mask of those that count as Keras's own losses give it."""
-        values = self._run(self.formula.per_sample, inputs, params)
-        counted = self._run(self.formula._counted, inputs, params)
-        if counted is None:
-            return values
-        counted = tf.cast(counted, values.dtype)
-        values = values * tf.reduce_mean(counted)
+        masked = self._run(self.formula._masked, inputs, params)
+        if masked is None:
+            return self._run(self.formula.per_sample, inputs, params)
+        values, counted = masked
         set_keras_mask(values, counted > 0)
         return values
 
