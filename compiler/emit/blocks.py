@@ -42,10 +42,19 @@ def _stage(x: Tensor) -> Tensor:
     *around, length = lengths(x)
     if isinstance(length, int) and length <= FEW:
         return x
-    count = length // BLOCK
-    blocks = tf.reshape(_last(x, 0, count * BLOCK), [*around, count, BLOCK])
-    rest = _last(x, count * BLOCK, length)
-    return tf.concat([_apart(tf.reduce_sum(blocks, -1)), rest], -1)
+    block = _block(length)
+    count = length // block
+    whole = isinstance(length, int) and count * block == length
+    first = x if whole else _last(x, 0, count * block)
+    sums = _apart(tf.reduce_sum(tf.reshape(first, [*around, count, block]), -1))
+    return sums if whole else tf.concat([sums, _last(x, count * block, length)], -1)
+
+
+def _block(length: Any) -> int:
+    """The length of a block: the largest, of half of BLOCK at least, that leaves no rest."""
+    if not isinstance(length, int):
+        return BLOCK
+    return next((n for n in range(BLOCK, BLOCK // 2, -1) if length % n == 0), BLOCK)
 
 
 def _last(x: Tensor, start: Any, stop: Any) -> Tensor:
