@@ -495,6 +495,8 @@ class Loss:
 
     def _check_bound(self, params: Mapping[str, Any]) -> None:
         """Refuse params outside their domains before there are any inputs."""
+        if not params:
+            return
         from .validate import check_params
 
         check_params(self._checked, (), params)
