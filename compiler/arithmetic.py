@@ -275,15 +275,22 @@ class Arithmetic:
         return mp.inf if pole else self.elementary(lambda t: mp.polygamma(1, t), x)
 
     def log_rising(self, x: Value, y: Value) -> Value:
-        return self._rising(lambda t: mp.re(mp.loggamma(t)), x, y)
+        if x == mp.inf and y >= 0:
+            return mp.inf if y else mp.mpf(0)
+        return self._rising(self.lgamma, lambda t: mp.re(mp.loggamma(t)), x, y)
 
     def digamma_rising(self, x: Value, y: Value) -> Value:
-        return self._rising(mp.digamma, x, y)
+        if y > 0 and (x == 0 or (x == mp.inf and mp.isfinite(y))):
+            return mp.mpf(0) if x else mp.inf
+        return self._rising(self.digamma, mp.digamma, x, y)
 
-    def _rising(self, function: Function, x: Value, y: Value) -> Value:
-        """`f(x + y) - f(x)`, with digits for what is lost if y is small beside x."""
-        if y == 0 or not (mp.isfinite(x) and mp.isfinite(y)) or x <= 0 or x + y <= 0:
-            return self.sub(function(x + y), function(x)) if y else mp.mpf(0)
+    def _rising(self, whole: Function, function: Function, x: Value, y: Value) -> Value:
+        """`f(x + y) - f(x)`, with digits for what is lost if y is small beside x.
+
+        `whole` has its values also at poles and infinity.
+        """
+        if y == 0 or not (mp.isfinite(x) and mp.isfinite(y) and x > 0 and x + y > 0):
+            return mp.mpf(0) if y == 0 else self.sub(whole(x + y), whole(x))
         lost = max(0, mp.mag(x) - mp.mag(y)) + abs(mp.mag(x)) + SPARE
 
         def value(a: Value, n: Value) -> Value:

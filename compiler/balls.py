@@ -245,11 +245,17 @@ def _lgamma(x: Ball) -> Ball:
 
 
 def _log_rising(x: Ball, y: Ball) -> Ball:
-    return ZERO if y.is_zero() else _lgamma(x + y) - _lgamma(x)
+    return _rising(arb.lgamma, x, y)
 
 
 def _digamma_rising(x: Ball, y: Ball) -> Ball:
-    return ZERO if y.is_zero() else (x + y).digamma() - x.digamma()
+    return _rising(arb.digamma, x, y)
+
+
+def _rising(function: Callable[[Ball], Ball], x: Ball, y: Ball) -> Ball:
+    if y.is_zero():
+        return ZERO
+    return function(x + y) - function(x) if x > 0 and x + y > 0 else ANYTHING
 
 
 def _trigamma(x: Ball) -> Ball:

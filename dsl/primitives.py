@@ -312,7 +312,7 @@ _FUNCTIONS = (
        latex=r"\log {0}^{{\overline{{{1}}}}}",
        domain=(NONNEGATIVE, NONNEGATIVE), safe=(1, 1), meaning="lgamma(x + y) - lgamma(x)",
        slopes=("digamma_rising(x, y)", "digamma(x + y)"),
-       monotone=("inc", "")),
+       monotone=("inc", "none")),
     _f("digamma_rising", "digamma(a + n) - digamma(a), exact for a of any size.",
        "@digamma_rising", mp="@digamma_rising", domain=(NONNEGATIVE, NONNEGATIVE),
        range=NONNEGATIVE, safe=(1, 1), meaning="digamma(x + y) - digamma(x)",

@@ -20,7 +20,7 @@ from math import prod
 
 from ..analyses.bounds import Inference
 from ..domains import IndexOf
-from ..fold import apply, conjunction, select
+from ..fold import apply, clamp, conjunction, select
 from ..ir import (
     INT,
     Access,
@@ -61,12 +61,12 @@ def places_apart(term: Expr, facts: Inference) -> Expr:
 
 
 def one_place(term: Expr, facts: Inference) -> Expr:
-    """A sum over one place that is known to be there as what is at the place; else the term."""
+    """A sum over the place of a label as what is at the place; else the term."""
     found = _one_place(term)
     if found is None:
         return term
-    index, place, inside = found
-    known = _is_label(place, index, facts) or all(implied(c, Const(True), facts) for c in inside)
+    index, place, _ = found
+    known = _is_label(place, index, facts)
     return substitute(term.body, {index: place}) if known and isinstance(term, Reduce) else term
 
 
@@ -105,13 +105,15 @@ def _opened(term: Expr) -> Expr:
 
 
 def _at(body: Expr, index: Bound, place: Expr) -> Expr:
-    """A term at a place of an index, which a branch around it keeps within the range."""
+    """A term at a place of an index, which a branch around it keeps within the range.
+
+    Where the branch is not taken, what is read is a number all the same.
+    """
+    inside = clamp(place, index.range)
 
     def guarded(term: Expr) -> Expr | None:
-        if isinstance(term, Access) and index in term.free:
-            slots = tuple(substitute(s, {index: place}) for s in term.slots)
-            return Access(term.tensor, slots, padded=True)
-        return None
+        read = isinstance(term, Access) and index in term.free
+        return substitute(term, {index: inside}) if read else None
 
     return substitute(rebuild(body, guarded), {index: place})
 

@@ -34,7 +34,7 @@ KEPT = (
     f"sum[b]({P} * m) - sum[b if y == k](1)", f"sum[b]({P}) + sum[b if y == k](1)",
     f"sum[b]({P}^2) - sum[b if y == k](1)", f"sum[b]({P}) - sum[b if y != k](1)",
     f"sum[b]({P}) - sum[b if y == k](m)", f"sum[b]({P}[k=0]) - sum[b if y == 0](1)",
-    f"mean[b]({P}) - mean[b if y == k](1)", f"max[b]({P}) - sum[b if y == k](1)",
+    f"mean[b]({P}) - mean[b if y == k](m)", f"max[b]({P}) - sum[b if y == k](1)",
 )  # fmt: skip
 INPUTS = {"y": "[b]", "z": "[b, k]", "m": "[b]", "u": "[b]", "v": "[b]", "n": "[k]", "w": "[k]",
           "c": "[k]"}  # fmt: skip

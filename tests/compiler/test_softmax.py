@@ -46,7 +46,7 @@ KEPT = (
     "log(-expm1(z - logsumexp[i](z)))", "log1p(abs(expm1(z[1] - logsumexp[i](y)))) + y",
     "expm1(z[1] - logsumexp[i](z)) * y", "softplus(z) - 2 * z * sigmoid(z)",
     "softplus(-abs(z)) + abs(z) * sigmoid(-abs(z))",
-    "mean[i](exp(z) * y) + a", "mean[i](exp(a)) + y", "sum[i](exp(a) * z) + y",
+    "mean[i](exp(z) * y) + a", "sum[i](exp(a) * z) + y",
     "softmax[i](z) - indicator(i == 1)", "sum[i if i > 0](softmax[i](z)) + y",
     "(1 + a) * softmax[i](z) - a * indicator(i == 1) / 2",
 )  # fmt: skip
