@@ -290,7 +290,9 @@ class Arithmetic:
         `whole` has its values also at poles and infinity.
         """
         if y == 0 or not (mp.isfinite(x) and mp.isfinite(y) and x > 0 and x + y > 0):
-            return mp.mpf(0) if y == 0 else self.sub(whole(x + y), whole(x))
+            # A sum that is rounded may be a pole that the true one is not.
+            above = mp.fadd(x, y, exact=True) if mp.isfinite(x) and mp.isfinite(y) else x + y
+            return mp.mpf(0) if y == 0 else self.sub(whole(above), whole(x))
         lost = max(0, mp.mag(x) - mp.mag(y)) + abs(mp.mag(x)) + SPARE
 
         def value(a: Value, n: Value) -> Value:
