@@ -154,9 +154,9 @@ def numerics() -> str:
         "end: they are computed in all of them, as integers are, and rounded once. Quotients "
         "that are added up come to one denominator first, and a softmax is taken beside its "
         "largest logit. Where terms beyond double precision and of either sign meet in a sum, "
-        "the logarithms of their magnitudes tell which is larger. In a graph the second run is "
-        "compiled with the first, where a formula may need it; a call from Python compiles it "
-        "when a result is lost. Digits are those of float32 data and below, in arrays that have "
+        "the logarithms of their magnitudes tell which is larger. A call from Python compiles "
+        "the second run when a result is lost. Inside a graph, and for the gradient of a tape, "
+        "there is none. Digits are those of float32 data and below, in arrays that have "
         "room (64 samples of 128 numbers against each other, say); others have the result of "
         "the first run.",
         "`lossc accuracy FILE` measures what this gives; `make accuracy` does so for every loss, "

@@ -309,7 +309,7 @@ _FUNCTIONS = (
        monotone=("none dec",), curve="none convex"),
     _f("log_rising", "lgamma(a + n) - lgamma(a), the logarithm of a (a + 1) ... (a + n - 1);"
        " exact for a of any size.", "@log_rising", mp="@log_rising",
-       latex=r"\log {0}^{{\overline{{{1}}}}}",
+       latex=r"\log {0}^{{\bar{{{1}}}}}",
        domain=(NONNEGATIVE, NONNEGATIVE), safe=(1, 1), meaning="lgamma(x + y) - lgamma(x)",
        slopes=("digamma_rising(x, y)", "digamma(x + y)"),
        monotone=("inc", "none")),
