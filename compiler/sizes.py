@@ -152,7 +152,7 @@ def _unlike(
     whole = {d.name: shape for d, shape in zip(decls, shapes, strict=True)}
     if a.axes is None:
         shown = f"{b.name} has shape {_show(right)}, {a.name} has shape {_show(left)}"
-        notes = [f"{shown}, and neither declares its axes."]
+        notes = [f"{shown}; inputs without declared axes must have the same shape."]
         help = f"declare them: loss {name}({', '.join(suggest(decls, shapes))})"
         if b.span.source.name.startswith("std."):
             help = "give them one shape; nothing is repeated along an axis of length 1"
@@ -165,7 +165,9 @@ def _unlike(
 
 
 def _shapes(a: Input | Param, b: Input | Param, whole: Mapping[str, Shape]) -> str:
-    return f"{a.name} has shape {_show(whole[a.name])}, {b.name} has shape {_show(whole[b.name])}"
+    shapes = f"{a.name} has shape {_show(whole[a.name])}, {b.name} has shape {_show(whole[b.name])}"
+    same = a.tensor.axes == b.tensor.axes
+    return f"{shapes}; they must have the same shape" if same else shapes
 
 
 def _advice(a: Input | Param, b: Input | Param, whole: Mapping[str, Shape]) -> str | None:

@@ -147,28 +147,7 @@ def line_up(
         y, z = _like(t, y, p, z, keep)
     else:
         y, z = _declared(t, y, z), _declared(p, z, y)
-    if t.tensor.axes == p.tensor.axes and not _compatible(y, z):
-        raise _unlike(t, y, p, z)
     return given | {target: y, prediction: z}
-
-
-def _compatible(y: Any, z: Any) -> bool:
-    """Whether two shapes may be the same, as far as they are known."""
-    return bool(tf.TensorShape(y.shape).is_compatible_with(z.shape))
-
-
-def _unlike(t: Input, y: Any, p: Input, z: Any) -> ArgumentError:
-    shapes = f"{t.name} has shape {tuple(y.shape)}, {p.name} has shape {tuple(z.shape)}"
-    return ArgumentError(
-        Diagnostic(
-            "E0301",
-            f"`{p.name}` and `{t.name}` do not line up",
-            Label(p.span),
-            notes=(f"{shapes}; y_true and y_pred must have the same shape.",),
-            help="give a target for each prediction; labels that are numbers of classes\n"
-            "need a loss on such labels, as sparse_categorical_crossentropy is",
-        )
-    )
 
 
 def _has_pack(decl: Input) -> bool:
