@@ -12,10 +12,10 @@ export TF_ENABLE_ONEDNN_OPTS ?= 0
 export KERAS_BACKEND := tensorflow
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench accuracy mutants docs wheel clean
+.PHONY: help demo test deep test-all lint types bench accuracy mutants docs wheel clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "lossc needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=/path/to/python"; exit 1; }
@@ -27,8 +27,15 @@ $(READY): pyproject.toml
 demo: $(READY) ## compile the example losses, evaluate them, train and save a Keras model
 	@$(BIN)/python examples/demo.py
 
-test: $(READY) ## run all tests, on all processors up to four
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+
+test: $(READY) ## run the quick tests, and all tests of the losses that a change touches
+	@$(PYTEST)
+
+deep: $(READY) ## run the tests that `make test` leaves out (a quarter of an hour)
+	@$(PYTEST) --deep
+
+test-all: test deep ## run all tests
 
 lint: $(READY) ## check style and layout
 	@$(BIN)/ruff check .

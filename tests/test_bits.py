@@ -65,6 +65,7 @@ def points_of(row: Row) -> int:
     return row.figures.points + row.cancelling.points
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("name", [n for n in LOSSES if n not in SAMPLE])
 def test_the_bars_are_kept_where_nothing_cancels(name: str) -> None:
     found = report(name, shaped=True)

@@ -42,6 +42,7 @@ def corners(points: Points, loss: lossc.Loss) -> Iterator[Point]:
     )
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("path", [p for p in CORPUS if p.stem not in SLOW], ids=lambda p: p.stem)
 def test_finite_wherever_the_true_gradient_is(path: Path) -> None:
     loss = lossc.load(path, jit=False)[path.stem]

@@ -46,6 +46,7 @@ LOSSES = {
 }  # fmt: skip
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("name", LOSSES)
 def test_they_are_those_of_differences_and_of_nested_tapes(name: str) -> None:
     loss, wrt = Loss(getattr(lossc.std, name)._checked, jit=False), LOSSES[name]

@@ -88,6 +88,7 @@ def test_eval_leaves_standard_error_alone(folder: Path) -> None:
     assert lossc(folder, *words) == (0, "huber = 0.0625\n", "")
 
 
+@pytest.mark.deep
 def test_hlo(folder: Path) -> None:
     code, out, err = lossc(folder, "show", "huber.loss", "--stage", "hlo", "--size", "...=32")
     assert (code, err) == (0, "")

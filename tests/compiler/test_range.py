@@ -107,6 +107,7 @@ def results(text: str, data: Sequence[object], jit: bool) -> list[tuple[float, m
     return pairs
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("jit", [True, False])
 @pytest.mark.parametrize("name", POINTS)
 def test_all_but_the_last_bits_are_right(name: str, jit: bool) -> None:

@@ -49,6 +49,7 @@ def test_every_record_has_its_file() -> None:
     assert {p.stem for p in HERE.glob("*.loss")} == set(RECORDS)
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("name", sorted(RECORDS))
 @pytest.mark.parametrize("jit", [True, False], ids=["xla", "plain"])
 def test_values(name: str, jit: bool) -> None:
@@ -62,6 +63,7 @@ def test_values(name: str, jit: bool) -> None:
         assert float(loss(**small)) == pytest.approx(expected, rel=1e-5, abs=CANCELS * 0.1)
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("name", sorted(n for n, r in RECORDS.items() if not r.stops_gradient))
 def test_gradients(name: str) -> None:
     record = RECORDS[name]
@@ -74,6 +76,7 @@ def test_gradients(name: str) -> None:
         assert slope == pytest.approx(record.slope(data, wrt, direction), rel=1e-4, abs=1e-7)
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("name", sorted(RECORDS))
 def test_separability(name: str) -> None:
     """What is a mean of independent terms is separable; a filtered mean is too."""

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 STEPS = """
 import glob
 import sys
@@ -84,6 +86,7 @@ def test_a_step_of_the_same_shapes_is_compiled_once(tmp_path: Path) -> None:
         assert early == late, line
 
 
+@pytest.mark.deep
 def test_a_loss_is_compiled_once_for_each_large_shape(tmp_path: Path) -> None:
     dumped(EPOCHS, tmp_path)
     names = [p.name for p in tmp_path.glob("*before_optimizations.txt")]

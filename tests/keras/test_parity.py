@@ -240,6 +240,7 @@ def test_weights_and_reductions(pair: Pair) -> None:
                 agree(pair, y, p, weight, reduction=reduction)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("pair", named([EACH[0], SPARSE[3], WHOLE[0], CIRCLE[0]]))
 def test_the_compiled_library(pair: Pair) -> None:
     y, p = pair.draw(6)
@@ -247,6 +248,7 @@ def test_the_compiled_library(pair: Pair) -> None:
     np.testing.assert_allclose(found, pair.keras()(y, p), rtol=2e-5)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("pair", named(SEPARABLE))
 def test_timesteps_and_masks(pair: Pair) -> None:
     y, p = pair.draw(4, 5)
@@ -260,6 +262,7 @@ def test_timesteps_and_masks(pair: Pair) -> None:
             agree(pair, y, p, weight, mask, reduction=reduction)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("pair", named(SEPARABLE))
 def test_ranks(pair: Pair) -> None:
     for lead in [(3, 2, 2), (3, 2, 2, 2)]:
@@ -289,6 +292,7 @@ def test_columns_of_labels(pair: Pair) -> None:
         agree(pair, y[..., None], p, reduction=None)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("pair", named([p for p in ALL if p.draw(4)[0].dtype.kind == "i"]))
 def test_labels_of_any_dtype(pair: Pair) -> None:
     y, p = pair.draw(4)
@@ -296,6 +300,7 @@ def test_labels_of_any_dtype(pair: Pair) -> None:
         agree(pair, y.astype(dtype), p)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("pair", named(ALL))
 def test_dtypes(pair: Pair) -> None:
     y, p = pair.draw(4)
@@ -329,6 +334,7 @@ def test_whole_batch_of_any_rank(pair: Pair) -> None:
             agree(pair, *pair.draw(*lead), reduction=reduction)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("pair", named(ALL))
 def test_configs(pair: Pair) -> None:
     y, p = pair.draw(4)

@@ -80,6 +80,7 @@ CASES = {
 }  # fmt: skip
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", CASES)
 def test_every_loss_trains_like_kerass(name):
     ours, theirs, make, x, y = CASES[name]

@@ -147,6 +147,7 @@ COUNTS = [
 ROWS = [*COSINES, *LISTS_OF_NOTHING, *MASKS, *QUOTIENTS, *MASKED_CLASSES, *COUNTS]
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("row", ROWS, ids=[r.name for r in ROWS])
 def test_nothing(row: Row) -> None:
     loss = library(row.name)

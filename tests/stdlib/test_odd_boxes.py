@@ -118,6 +118,7 @@ KINKS = {"no_height", "no_width", "a_point", "two_points", "touching", "touching
          "equal", "padded_target", "both_padded"}  # fmt: skip
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("pair", PAIRS)
 @pytest.mark.parametrize("name", ORACLES)
 def test_values_and_slopes(name: str, pair: str) -> None:

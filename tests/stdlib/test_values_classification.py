@@ -320,6 +320,7 @@ SCORES = [
 ]  # fmt: skip
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("case", labelled(CROSS_ENTROPY + NOISY + MARGINS + SCORES))
 def test_agrees(case: Case) -> None:
     case.check()

@@ -114,6 +114,7 @@ LIKELIHOODS = [*QUANTILES, *DISTRIBUTIONS, *SURVIVAL, *ORDINAL]
 CASES = [*REGRESSION, *ROBUST, *LIKELIHOODS, *REINFORCEMENT, *GENERATIVE, *GEOMETRY, *OTHERS]
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("case", labelled(CASES))
 def test_values_and_gradients(case: Case) -> None:
     case.check()

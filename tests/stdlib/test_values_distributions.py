@@ -285,6 +285,7 @@ LIKELIHOODS = [
 ]  # fmt: skip
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("case", labelled([*QUANTILES, *DIVERGENCES, *LIKELIHOODS]))
 def test_values_and_gradients(case: Case) -> None:
     case.check()

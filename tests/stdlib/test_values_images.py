@@ -158,6 +158,7 @@ CASES = [
 ]  # fmt: skip
 
 
+@pytest.mark.by_plan
 def test_ssim_is_tensorflows() -> None:
     """TensorFlow's windows are in single precision, whatever the images are."""
     y, p = (image(np.random.default_rng(k), 1, 14, 13, 3) for k in (1, 2))
@@ -165,6 +166,7 @@ def test_ssim_is_tensorflows() -> None:
     assert float(lossc.std.ssim_gaussian(y, p)) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("case", labelled(CASES))
 def test_agrees(case: Case) -> None:
     case.check()

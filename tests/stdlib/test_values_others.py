@@ -445,6 +445,7 @@ OTHERS = [
 CASES = [*SURVIVAL, *ORDINAL, *DISTILLATION, *GANS, *POINTS, *OTHERS]
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("case", labelled(CASES))
 def test_values_and_gradients(case: Case) -> None:
     case.check()

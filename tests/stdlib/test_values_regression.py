@@ -93,6 +93,7 @@ REGRESSION = [
 ]  # fmt: skip
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("case", labelled(REGRESSION))
 def test_values_and_gradients(case: Case) -> None:
     case.check()

@@ -70,6 +70,7 @@ ROBUST = [
 ]  # fmt: skip
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("case", labelled(ROBUST))
 def test_values_and_gradients(case: Case) -> None:
     case.check()

@@ -147,6 +147,7 @@ CASES = [
 ]  # fmt: skip
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("case", labelled(CASES))
 def test_agrees(case: Case) -> None:
     case.check()

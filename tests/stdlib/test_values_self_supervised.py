@@ -113,11 +113,13 @@ CASES = [
 ]  # fmt: skip
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("case", labelled(CASES))
 def test_agrees(case: Case) -> None:
     case.check()
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("name", ["simsiam", "dino_ce"])
 def test_values_where_gradients_stop(name: str) -> None:
     """The slopes of the value are not the gradient, so values alone are compared."""
