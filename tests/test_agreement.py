@@ -177,6 +177,16 @@ def test_empty_sets(body: str, value: float) -> None:
     assert np.asarray(grads["yhat"]).tolist() == [0.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("jit", [False, True], ids=["eager", "xla"])
+@pytest.mark.parametrize("body", ["max[k](z)", "min[k](z^2)", "max(z[n,0], z[n,1], z[n,2])"])
+def test_the_largest_of_numbers_and_nan_is_nan(body: str, jit: bool) -> None:
+    loss = lossc.compile(f"loss f(z[n, k]) = mean[n]({body})", jit=jit)
+    for row in ([1.0, np.nan, 2.0], [np.nan, 1.0, 2.0], [np.nan] * 3):
+        z = np.array([row])
+        assert np.isnan(float(loss(z))) and np.isnan(float(loss.reference(z)))
+        assert np.isnan(float(loss.value_and_grad(z)[0]))
+
+
 def test_reference_is_exact_to_its_digits() -> None:
     loss = lossc.compile("mean((y - yhat)^2)")
     assert str(loss.reference([0.5], [0.25], digits=30)) == "0.0625"

@@ -105,7 +105,8 @@ def _extreme(
         value = tf.where(beyond(x, y), x, tf.where(beyond(y, x), y, x / 2 + y / 2))
     else:
         shape = fold(tf.broadcast_dynamic_shape, map(tf.shape, others))
-        value = among(tf.stack([tf.broadcast_to(a, shape) for a in others]), axis=0)
+        stacked = tf.stack([tf.broadcast_to(a, shape) for a in others])
+        value = _or_nan(among(stacked, axis=0), stacked, (0,))
     if not bounds:
         return value
     bound = fold(plain, bounds)
@@ -538,11 +539,21 @@ def _prod(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Tensor:
 
 
 def _max(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Tensor:
-    return tf.reduce_max(_masked(x, mask, -math.inf), dims)
+    x = _masked(x, mask, -math.inf)
+    return _or_nan(tf.reduce_max(x, dims), x, dims)
 
 
 def _min(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Tensor:
-    return tf.reduce_min(_masked(x, mask, math.inf), dims)
+    x = _masked(x, mask, math.inf)
+    return _or_nan(tf.reduce_min(x, dims), x, dims)
+
+
+def _or_nan(found: Tensor, x: Tensor, dims: Shape) -> Tensor:
+    """The largest or smallest number, NaN if there is one, which XLA's reductions drop on a CPU."""
+    if not x.dtype.is_floating:
+        return found
+    nan = tf.constant(math.nan, x.dtype)
+    return tf.where(tf.reduce_any(tf.math.is_nan(x), dims), nan, found)
 
 
 def _logsumexp(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Tensor:
