@@ -282,7 +282,7 @@ _FUNCTIONS = (
        slopes=("if x > 0 then 1 else 0",),
        kink="0 at x = 0",
        monotone=("inc",), curve="convex", lipschitz=1),
-    _f("erf", "The error function.", "math.erf", range=SYMMETRIC, safe=(0,),
+    _f("erf", "The error function.", "@erf", range=SYMMETRIC, safe=(0,),
        slopes=("2 * exp(-x^2) / sqrt(pi)",),
        monotone=("inc",), curve="convex concave", lipschitz=Fraction(113, 100)),
     _f("erfc", "1 - erf(x), exact in the tail.", "@erfc", range=Interval(0, 2), safe=(0,),

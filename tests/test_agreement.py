@@ -187,6 +187,29 @@ def test_the_largest_of_numbers_and_nan_is_nan(body: str, jit: bool) -> None:
         assert np.isnan(float(loss.value_and_grad(z)[0]))
 
 
+@pytest.mark.parametrize("jit", [False, True], ids=["eager", "xla"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_zero_has_no_sign(dtype: type, jit: bool) -> None:
+    text = (
+        "loss f(x, y) = mean(atan2(-x, -1) + atan2(0 * y, -1) + atan(1 / round(y / 10))"
+        " + atan(1 / ceil(y / 10)) + atan(1 / sin(-x)) + atan(1 / max(-x, y)))"
+    )
+    loss = lossc.compile(text, jit=jit)
+    for zero in (0.0, -0.0):
+        x, y = np.array(zero, dtype), np.array(-3.0, dtype)
+        assert float(loss(x, y)) == pytest.approx(4 * np.pi, rel=1e-6)
+        assert float(loss.reference(x, y)) == pytest.approx(4 * np.pi)
+
+
+@pytest.mark.parametrize("jit", [False, True], ids=["eager", "xla"])
+@pytest.mark.parametrize("x", [3.93, 6.01, 1e20, np.inf, -np.inf])
+def test_the_error_function_far_out_is_one(x: float, jit: bool) -> None:
+    loss = lossc.compile("mean(erf(x))", jit=jit)
+    assert float(loss(np.float32(x))) == np.sign(x)
+    if abs(x) > 6:
+        assert float(loss(np.float64(x) ** 9)) == np.sign(x)
+
+
 def test_reference_is_exact_to_its_digits() -> None:
     loss = lossc.compile("mean((y - yhat)^2)")
     assert str(loss.reference([0.5], [0.25], digits=30)) == "0.0625"

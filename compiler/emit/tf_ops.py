@@ -114,6 +114,14 @@ def _extreme(
     return tf.where(held, bound, value)
 
 
+# The arguments whose zero has a sign for TensorFlow.
+SIGNED: dict[str, tuple[int, ...]] = {"div": (1,), "atan2": (0, 1)}
+# What gives no -0, or only of numbers all of which are -0.
+UNSIGNED = frozenset(
+    ("add", "sub", "sum", "mean", "abs", "exp", "sqrt", "sigmoid", "softplus", "logsumexp", "norm")
+)
+
+
 @custom_gradient
 def unsigned(x: Tensor) -> Any:
     """`x`, with -0 as 0: a zero of the language has no sign."""
@@ -237,6 +245,12 @@ def _cbrt(x: Tensor) -> Any:
         return g / (3 * t * t)
 
     return value, slope
+
+
+def _erf(x: Tensor) -> Tensor:
+    """The error function, exact where it rounds to 1; there TensorFlow gives less, or NaN."""
+    limit = 6.0 if x.dtype == tf.float64 else 3.92
+    return tf.where(tf.abs(x) > limit, tf.sign(x), tf.math.erf(tf.clip_by_value(x, -limit, limit)))
 
 
 def _log_to(base: int, x: Tensor) -> Tensor:
@@ -483,6 +497,7 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "softplus": _softplus,
     "ndtr": _in_double(_ndtr),
     "log_ndtr": _in_double(_log_ndtr),
+    "erf": _erf,
     "erfc": _in_double(tf.math.erfc),
     "lgamma": _in_double(tf.math.lgamma),
     "digamma": _in_double(tf.math.digamma),

@@ -166,8 +166,9 @@ class _Run(Arrays):
             return tf.cast(aligned[0], tf.int64)
         if convert == self.integer and term.op in ops.INTEGER:
             return ops.INTEGER[term.op](*aligned)
-        if term.op == "div" and _is_signed(term.args[1]):
-            aligned[1] = ops.unsigned(aligned[1])
+        for k in ops.SIGNED.get(term.op, ()):
+            if _may_be_signed(term.args[k]):
+                aligned[k] = ops.unsigned(aligned[k])
         fixed = [self.plan.steps[a].fixed for a in step.args]
         exponent = args[1][0] if term.op == "pow" else None
         if isinstance(exponent, Const) and isinstance(exponent.value, Fraction):
@@ -403,10 +404,11 @@ def _is_none(value: Value) -> bool:
     return isinstance(value, Const) and value.kind == NONE
 
 
-def _is_signed(term: Expr) -> bool:
-    """Whether a zero may come out of a term as -0, the quotient by which has the other sign."""
-    is_product = isinstance(term, Apply | Reduce) and term.op in ("mul", "div", "neg", "prod")
-    return is_product and term.kind == REAL
+def _may_be_signed(term: Expr) -> bool:
+    """Whether a zero may come out of a term as -0; of a sum only if all its terms are -0."""
+    return term.kind == REAL and not (
+        isinstance(term, Const) or (isinstance(term, Apply | Reduce) and term.op in ops.UNSIGNED)
+    )
 
 
 def _all_integers(values: Sequence[Value]) -> bool:
