@@ -171,6 +171,23 @@ def _is_own(reduction: Reduce, lead: Axis) -> bool:
     return True
 
 
+def runs_over(index: Index, axis: Axis) -> bool:
+    """Whether an index runs over an axis."""
+    if isinstance(index, Symbol):
+        return index.axis == axis
+    return axis in _axes_of(index)
+
+
+def reads_places(value: Expr, axis: Axis) -> bool:
+    """Whether the place along an axis is a number somewhere, or a place along another axis."""
+    for term in postorder(value):
+        own = term.tensor.axes if isinstance(term, Access) else (None,) * len(term.parts)
+        for part, along in zip(term.parts, own, strict=True):
+            if isinstance(part, Position) and runs_over(part.index, axis) and along != axis:
+                return True
+    return False
+
+
 def _axes_of(bound: Bound) -> set[Axis]:
     return {a for d in (*bound.range.starts, *bound.range.stops) for a, _ in d.sizes}
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
-from itertools import islice
+from itertools import islice, product
 
 from mpmath import mp
 
@@ -17,26 +17,29 @@ from ..elaborate.declare import Param
 from ..gradcheck.points import lengths_of_params
 from ..gradcheck.sizes import smallest
 from ..interpret import Machine
-from ..ir import INT, Axis, Expr, Index
+from ..ir import BOOL, INT, Axis, Expr, Index
 from ..link import Reader
 from .abstraction import abstracted
 from .enclose import enclose
-from .frame import Case, Frame, batch_axis
-from .goal import Budget, Goal
-from .interval import ANY, INF, UNIT, Interval, join_all
+from .frame import Case, Frame, batch_axis, half
+from .goal import Budget, Goal, variables
+from .interval import ANY, INF, REALS, UNIT, Interval, join_all
 from .prove import EXACT, Prover, hardest
 from .scalars import NotWritten, Writer
 from .search import ROUNDS, Point, Question, completed, find, number_at
 from .statements import Statements
-from .tidy import tidy
+from .tidy import FALSE, tidy
 from .verdict import Verdict, Witness, proved, refuted, unknown
 
 LARGE, SMALL = 3, 2  # lengths of axes that claims are looked at with
 QUICK, FEW = 2, 12  # rounds of search, and cases, before a proof is tried
+MOST_PAIRS = 64  # of cases, of which two points are compared
 MOST = 24  # scalars in a formula that is proved at a length
 TRIED = ("composition rules", "interval arithmetic", "signs of derivatives", "SymPy",
          "branch and bound", "a search for a witness")  # fmt: skip
-Exact = Callable[[Frame, Mapping[str, Value]], Value]
+Values = Mapping[str, Value]
+Exact = Callable[[Frame, Values], Value]
+Others = Callable[[Values], Iterable[Values]]
 
 
 @dataclass
@@ -70,28 +73,44 @@ class Context:
     @cached_property
     def frames(self) -> list[Frame]:
         """The loss at small lengths of its axes, the one for proofs first."""
-        found: dict[tuple[tuple[Axis, int], ...], Frame] = {}
-        for least in (LARGE, SMALL):
-            sizes = self.sizes(least)
-            frame = Frame(self.checked, sizes, self.check)
-            found.setdefault(tuple(sorted(sizes.items())), frame)
-        return sorted(found.values(), key=_is_large)
+        settled = lengths_of_params(self.checked, self.checked.program)
+        found = self.written((LARGE, settled), (SMALL, settled))
+        return sorted(found, key=_is_large)
 
-    def sizes(self, least: int) -> dict[Axis, int]:
+    @cached_property
+    def longer(self) -> list[Frame]:
+        """The loss at other lengths, those of lists that are params among them: for witnesses."""
+        known = {frozenset(f.sizes.items()) for f in self.frames}
+        found = self.written((LARGE + 1, self.settled))
+        return [f for f in found if frozenset(f.sizes.items()) not in known and not _is_large(f)]
+
+    def written(self, *lengths: tuple[int, Mapping[Axis, int]]) -> list[Frame]:
+        """A frame for each choice of a least length, and of known ones, that gives other sizes."""
+        found: dict[frozenset[tuple[Axis, int]], Frame] = {}
+        for least, known in lengths:
+            sizes = self.sizes(least, known)
+            frame = Frame(self.checked, sizes, self.check, self.lead)
+            found.setdefault(frozenset(sizes.items()), frame)
+        return list(found.values())
+
+    @cached_property
+    def settled(self) -> dict[Axis, int]:
+        """The lengths of axes that no call can change: of lists that are defaults of functions."""
+        lists = [t for t in self.checked.program.params if t.name in self.checked.hidden]
+        return lengths_of_params(self.checked, replace(self.checked.program, params=tuple(lists)))
+
+    def sizes(self, least: int, known: Mapping[Axis, int]) -> dict[Axis, int]:
         """Lengths of all axes: one sample, and otherwise at least so many places."""
-        program = self.checked.program
-        known = lengths_of_params(self.checked, program)
-        if self.lead is not None:
-            known.setdefault(self.lead, 1)
+        one = {self.lead: 1} if self.lead is not None else {}
         try:
-            return smallest(program, known, least)
+            return smallest(self.checked.program, {**one, **known}, least)
         except ValueError as error:
             raise NotWritten(str(error)) from None
 
     def scope(self, frame: Frame) -> str:
         """For which lengths of axes a proof at a frame holds."""
-        fixed = lengths_of_params(self.checked, self.checked.program)
-        open_ = [a for a in frame.sizes if a != self.lead and a.size is None and a not in fixed]
+        open_ = [a for a in frame.sizes
+                 if a != self.lead and a.size is None and a not in self.settled]  # fmt: skip
         tensors = (*self.checked.program.inputs, *self.checked.program.params)
         used = [a for a in open_ if any(a in t.axes for t in tensors)]
         return " and ".join(f"{frame.sizes[a]} places of {a.name}" for a in used)
@@ -101,34 +120,36 @@ class Context:
     def whole(self, term: Expr) -> Expr | None:
         """A term with axes of any length but the batch's; None where that has no form."""
         lengths = {self.lead: 1} if self.lead is not None else {}
-        writer = Writer({a: n for a, n in lengths.items() if a is not None}, self.check)
+        writer = Writer(lengths, self.check, self.lead)
         try:
             found = tidy(writer.write(term))
         except NotWritten:
             return None
-        known = {e: self.whole_box[t.name] for e, (t, _) in writer.elements.items()
-                 if t.name in self.whole_box}  # fmt: skip
-        self.whole_box.update(known)
+        for element, (tensor, _) in writer.elements.items():
+            self.owners[element] = tensor.name
+            if tensor.name in self.whole_box:
+                self.whole_box[element] = self.whole_box[tensor.name]
         return found
 
     @cached_property
-    def whole_box(self) -> dict[str, Interval]:
-        """The interval of each tensor, whatever the element."""
-        frame = self.frames[0]
-        return {name: self.reach(frame, name) for name in frame.decls}
+    def owners(self) -> dict[str, str]:
+        """The tensor of each variable of the terms written for axes of any length."""
+        program = self.checked.program
+        return {t.name: t.name for t in (*program.inputs, *program.params)}
 
-    def reach(self, frame: Frame, name: str) -> Interval:
-        """An interval around the elements of a tensor, for axes of any length."""
-        meaning = frame.decls[name].meaning
-        if isinstance(meaning, dom.Simplex | dom.OneHot):
-            return UNIT
-        cases = [c for choices in frame.choices(name) for c in choices]
-        parts = [enclose(v, c.box) for c in cases for v in c.fixed.values()]
-        parts += [i for c in cases for i in c.box.values()]
-        found = join_all(p for p in parts if isinstance(p, Interval)) if parts else ANY
-        parts_of = meaning.parts if isinstance(meaning, dom.Union) else (meaning,)
-        long = any(isinstance(p, dom.IndexOf | dom.IntRange) for p in parts_of)
-        return found._replace(high=INF) if long else found
+    def variables_of(self, term: Expr, names: Iterable[str]) -> frozenset[str]:
+        """The variables of such a term that are of some tensors: a fixed axis is written out."""
+        found = variables(term)
+        strange = found - set(self.owners)
+        if strange:
+            raise AssertionError(f"no input or param has {', '.join(sorted(strange))}")
+        return frozenset(v for v in found if self.owners[v] in set(names))
+
+    @cached_property
+    def whole_box(self) -> dict[str, Interval]:
+        """The interval of each tensor, whatever the element and the lengths of axes."""
+        frame = self.frames[0]
+        return {n: reach(d.meaning, frame.param_box) for n, d in frame.decls.items()}
 
     def prove_whole(self, term: Expr | None, strict: bool = False) -> str | None:
         """How `term >= 0` is shown for axes of any length."""
@@ -161,16 +182,18 @@ class Context:
 
     def refute(self, frame: Frame, case: Case, claim: Doubt) -> Verdict | None:
         """The verdict by a witness at a case of a frame, if one is found."""
+        if FALSE in claim.given:
+            return None
         box = dict(case.box) | dict(claim.extra)
-        whole = frozenset(n for n in case.box if frame.kind(n) == INT)
+        whole = frozenset(n for n in case.box if frame.kind(n) == INT) | claim.integers
 
         def exact(point: Point) -> Value:
             values = completed(case, {n: x for n, x in point.items() if n in case.box})
-            if not frame.admits(values):
+            values |= {n: mp.mpf(x.numerator) / x.denominator
+                       for n, x in point.items() if n in claim.extra}  # fmt: skip
+            if not all(map(frame.admits, (values, *claim.others(values)))):
                 return mp.nan
-            more = {n: mp.mpf(x.numerator) / x.denominator
-                    for n, x in point.items() if n in claim.extra}  # fmt: skip
-            return claim.exact(frame, {**values, **more})
+            return claim.exact(frame, values)
 
         question = Question(
             claim.gap, box, exact, (*case.given, *claim.given), claim.zero, claim.strict, whole,
@@ -196,11 +219,36 @@ class Context:
         return Witness(f"{self.checked.name}({inputs})", values, tuple(numbers))
 
 
+def reach(meaning: dom.Domain, params: Mapping[str, Interval]) -> Interval:
+    """An interval around the numbers of a domain, for axes of any length."""
+
+    def bound(term: Expr) -> Interval:
+        return enclose(tidy(term), params)
+
+    match meaning:
+        case dom.Simplex() | dom.OneHot():
+            return UNIT
+        case dom.Values(values):
+            return join_all(map(bound, values))
+        case dom.IndexOf(axis):
+            return Interval(0.0, INF if axis.size is None else axis.size - 1.0)
+        case dom.IntRange(low, high):
+            return Interval(bound(low).low, bound(high).high)
+        case dom.Between(low, high, low_open, high_open):
+            above = REALS if low is None else half(bound(low), low_open, True)
+            return above if high is None else above.meet(half(bound(high), high_open, False))
+        case dom.Union(parts):
+            return join_all(reach(p, params) for p in parts)
+    return REALS if meaning.kind != BOOL else ANY
+
+
 @dataclass(frozen=True)
 class Doubt:
     """A way in which a claim could fail: `gap < 0`, or `gap != 0` with `zero`.
 
-    `extra` are variables beside those of the loss; `shown` are numbers that explain a witness.
+    `extra` are variables beside those of the loss, of which `integers` are whole; `others` gives
+    the points beside the first that must lie in the domain; `shown` are numbers that explain a
+    witness.
     """
 
     gap: Expr
@@ -210,43 +258,92 @@ class Doubt:
     zero: bool = False
     strict: bool = False
     shown: tuple[tuple[str, Exact], ...] = ()
+    others: Others = lambda values: ()
+    integers: frozenset[str] = frozenset()
 
     def of(self, gap: Expr) -> Doubt:
         """The same with another form of the gap."""
         return replace(self, gap=gap)
 
 
+Prove = Callable[[Frame, Case], str | None]
+Refute = Callable[[Frame, Case], Verdict | None]
+
+
 def ladder(
-    context: Context,
-    prove: Callable[[Frame, Case], str | None],
-    refute: Callable[[Frame, Case], Verdict | None],
+    context: Context, prove: Prove, refute: Refute, pairs: Pairs | None = None
 ) -> Verdict:
-    """A claim case by case: proved in all cases of the first frame, or refuted in one of any."""
+    """A claim case by case: proved in all cases of the first frame, or refuted in one of any.
+
+    One of two points has `pairs`. What is proved of some lengths alone is looked at at others.
+    """
     main = context.frames[0]
-    context.rounds = QUICK
-    for frame, case in islice(each_case(context.frames), FEW):
-        verdict = refute(frame, case)
-        if verdict is not None:
-            return verdict
-    found = _proof(main, prove)
-    if found is not None:
-        return proved(found, context.scope(main))
-    context.rounds, context.seed = ROUNDS, context.seed + 1
-    for frame, case in each_case(context.frames):
+    verdict = _refuted(context, islice(each_case(context.frames), FEW), refute, QUICK)
+    if verdict is not None:
+        return verdict
+    found = _proof(main.cases, prove, main) if pairs is None else pairs.proof(main, prove)
+    scope = context.scope(main)
+    if found is not None and not scope:
+        return proved(found)
+    if found is None:
+        context.seed += 1
+        verdict = _refuted(context, each_case(context.frames), refute, ROUNDS)
+    verdict = verdict or _refuted(context, islice(each_case(context.longer), FEW), refute, QUICK)
+    if verdict is not None:
+        return verdict
+    return unknown(*TRIED) if found is None else proved(found, scope)
+
+
+def _refuted(
+    context: Context, cases: Iterable[tuple[Frame, Case]], refute: Refute, rounds: int
+) -> Verdict | None:
+    """A witness in one of some cases, if one is found in so many rounds."""
+    context.rounds = rounds
+    for frame, case in cases:
         verdict = refute(frame, case) if context.budget.left > 0 else None
         if verdict is not None:
             return verdict
-    return unknown(*TRIED)
+    return None
 
 
-def _proof(frame: Frame, prove: Callable[[Frame, Case], str | None]) -> str | None:
+def _proof(cases: Iterable[Case], prove: Prove, frame: Frame) -> str | None:
     found = EXACT
-    for case in frame.cases:
+    for case in cases:
         how = prove(frame, case)
         if how is None:
             return None
         found = hardest(found, how)
     return found
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A claim about two points of the domain that differ in some tensors, `names`.
+
+    It is proved over a hull of their domains; or, where `apart` shows it of points of two cases,
+    case by case and for all pairs of them.
+    """
+
+    names: Sequence[str]
+    apart: Callable[[Frame, Case, Case], str | None] | None = None
+
+    def proof(self, frame: Frame, prove: Prove) -> str | None:
+        """How the claim is shown at a frame."""
+        found = _proof(frame.around(self.names), prove, frame)
+        if found is not None or self.apart is None or frame.around(self.names) is frame.cases:
+            return found
+        others = frame.alone(self.names)
+        if len(frame.cases) * len(others) > MOST_PAIRS:
+            return None
+        found = _proof(frame.cases, prove, frame)
+        for case, other in product(frame.cases, others):
+            if case.has(other):
+                continue
+            how = None if found is None else self.apart(frame, case, other)
+            if how is None:
+                return None
+            found = hardest(found or EXACT, how)
+        return found
 
 
 def value_of_variable(name: str) -> Exact:

@@ -3,6 +3,13 @@
 The rules hold for axes of any length: a sum or mean of convex terms is convex, and so is the
 largest of them. What the table of primitives says of each function is composed with what is known
 of its arguments and of the intervals that they lie in.
+
+Convexity in several variables follows the rules of disciplined convex programming: M. Grant,
+S. Boyd, Y. Ye, "Disciplined convex programming", in Global Optimization, Springer 2006; S. Boyd,
+L. Vandenberghe, Convex Optimization, 2004, section 3.2. Quasiconvexity follows A. Agrawal, S. Boyd,
+"Disciplined quasiconvex programming", Optimization Letters 14, 2020. They have no product of two
+terms that vary, and none takes monotone for quasiconvex: both hold along a line only (Boyd and
+Vandenberghe, exercise 3.32), so they are used where a term reads a single scalar.
 """
 
 from __future__ import annotations
@@ -58,8 +65,10 @@ class Shapes:
         self.subjects, self.box = subjects, box
         self.known = Enclosed(box)
         self.shapes: dict[Expr, Shape] = {}
+        self.reads: dict[Expr, frozenset[Access] | None] = {}
         for part in postorder(term):
             self.shapes[part] = self.shape(part)
+            self.reads[part] = self.read_by(part)
 
     def interval(self, term: Expr) -> Interval:
         """The interval that a number lies in."""
@@ -73,6 +82,22 @@ class Shapes:
     def of(self, term: Expr) -> Shape:
         """The shape of a part."""
         return self.shapes[term]
+
+    def read_by(self, term: Expr) -> frozenset[Access] | None:
+        """The elements of the subjects that a part reads; None for what an index runs over."""
+        total: frozenset[Access] = frozenset()
+        for part in term.parts:
+            found = self.reads[part]
+            if found is None or any(a.free & set(term.binds) for a in found):
+                return None
+            total |= found
+        is_subject = isinstance(term, Access) and term.tensor.name in self.subjects
+        return total | {term} if is_subject and isinstance(term, Access) else total
+
+    def is_of_one(self, *terms: Expr) -> bool:
+        """Whether terms together read one scalar of the subjects, and so vary along a line."""
+        found = [self.reads[t] for t in terms]
+        return None not in found and len(frozenset().union(*(f or () for f in found))) <= 1
 
     def shape(self, term: Expr) -> Shape:
         if all(self.shapes[p].is_constant for p in term.parts):
@@ -143,9 +168,12 @@ class Shapes:
                 return self.xlogy(x, x)
         one, two = self.of(a), self.of(b)
         if self.interval(a).nonnegative and self.interval(b).nonnegative:
-            both = one.both(two)
+            both, line = one.both(two), self.is_of_one(a, b)
             same, opposite = both.rises or both.falls, _oppose(one, two)
-            return Shape(both.convex and same, both.concave and opposite, both.rises, both.falls)
+            return Shape(
+                both.convex and same and line, both.concave and opposite and line, both.rises,
+                both.falls,
+            )  # fmt: skip
         return UNKNOWN
 
     def is_square(self, term: Expr) -> bool:
@@ -264,9 +292,14 @@ def _power_rules(value: object, n: Interval, base: Interval) -> tuple[str, str]:
 
 
 def is_quasiconvex(term: Expr, shapes: Shapes, upper: bool = True) -> bool:
-    """Whether composition rules make a term quasiconvex (or, not `upper`, quasiconcave)."""
+    """Whether composition rules make a term quasiconvex (or, not `upper`, quasiconcave).
+
+    Monotone along a line is both; in several variables it is neither.
+    """
     shape = shapes.of(term)
-    if shape.rises or shape.falls or (shape.convex if upper else shape.concave):
+    if shape.convex if upper else shape.concave:
+        return True
+    if (shape.rises or shape.falls) and shapes.is_of_one(term):
         return True
     if isinstance(term, Reduce) and term.op == ("max" if upper else "min"):
         chosen = term.filter is None or shapes.of(term.filter).is_constant
@@ -298,3 +331,4 @@ class _Held(Shapes):
     def __init__(self, base: Shapes, argument: Expr) -> None:
         self.subjects, self.known, self.box = base.subjects, base.known, base.box
         self.shapes = {**base.shapes, argument: VARIABLE}
+        self.reads = dict(base.reads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -21,9 +21,9 @@ from ..elaborate.declare import Default, Input, Param
 from ..gradcheck.sampling import exact_array
 from ..interpret import Compiler, Machine
 from ..ir import BOOL, Access, Axis, Const, Expr, Tensor
-from ..separate import leading, separate
+from ..separate import leading, reads_places, separate
 from .enclose import enclose
-from .goal import narrowed, put_all
+from .goal import narrowed, put_all, variables
 from .interval import ANY, INF, REALS, UNIT, Interval, around, join_all
 from .scalars import NotWritten, Place, Writer, scalar
 from .tidy import FALSE, MINUS_INF, ONE, TRUE, ZERO, build, number, tidy, value_of
@@ -31,6 +31,7 @@ from .tidy import INF as INFINITE
 
 MOST_CASES = 64
 ENDLESS = (INFINITE, MINUS_INF)
+CLOSE = mp.mpf(10) ** -36  # of rounding in the arithmetic of witnesses
 
 
 @dataclass(frozen=True)
@@ -45,20 +46,37 @@ class Case:
         """A term with the fixed scalars put in."""
         return put_all(term, self.fixed)
 
+    def has(self, part: Case) -> bool:
+        """Whether the case makes the same choices as one of some of its scalars."""
+        fixed = all(self.fixed.get(n) == v for n, v in part.fixed.items())
+        return fixed and all(self.box.get(n) == i for n, i in part.box.items())
+
+    def renamed(self, mark: str) -> Case:
+        """The same of scalars that are named with a mark."""
+        names = {n: scalar(n + mark) for n in (*self.fixed, *self.box)}
+        fixed = {n + mark: put_all(v, names) for n, v in self.fixed.items()}
+        box = {n + mark: i for n, i in self.box.items()}
+        return Case(fixed, box, tuple(put_all(c, names) for c in self.given))
+
 
 @dataclass
 class Frame:
-    """A loss at given lengths of axes, written in scalars; `check` may raise where that is long."""
+    """A loss at given lengths of axes, written in scalars; `check` may raise where that is long.
+
+    `sample` is the axis of the batch where one sample stands for all.
+    """
 
     checked: Checked
     sizes: Mapping[Axis, int]
     check: Callable[[], None] = lambda: None
+    sample: Axis | None = None
     writer: Writer = field(init=False)
     done: dict[Any, Expr] = field(default_factory=dict)
     compiler: Compiler = field(default_factory=Compiler)
+    hulls: dict[frozenset[str], list[Case]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.writer = Writer(self.sizes, self.check)
+        self.writer = Writer(self.sizes, self.check, self.sample)
 
     @cached_property
     def decls(self) -> dict[str, Input | Param]:
@@ -133,16 +151,30 @@ class Frame:
         Where there are too many, or a set is infinite, integers are taken for reals: what is proved
         then holds a fortiori.
         """
-        choices = [c for name in self.decls if name not in self.static for c in self.choices(name)]
-        while _count(choices) > MOST_CASES:
-            largest = max(range(len(choices)), key=lambda k: len(choices[k]))
-            choices[largest] = [_hull(choices[largest])]
-        found = []
-        for picked in product(*choices):
-            case = _merged(picked)
-            if all(c != FALSE for c in case.given):
-                found.append(case)
-        return [_bounded(c) for c in found]
+        return _combined([c for name in self.free for c in self.choices(name)])
+
+    @property
+    def free(self) -> list[str]:
+        """The inputs and params that are not fixed when compiled."""
+        return [n for n in self.decls if n not in self.static]
+
+    def around(self, names: Sequence[str]) -> list[Case]:
+        """The domain as cases in which some tensors range over a hull of what they may be.
+
+        No two of their points are then in different cases, and what is proved of all points of the
+        hull holds a fortiori of those in the domain.
+        """
+        key = frozenset(names)
+        if key not in self.hulls:
+            choices = [(n, c) for n in self.free for c in self.choices(n)]
+            discrete = any(n in key and len(c) > 1 for n, c in choices)
+            joined = [[_hull(c)] if n in key and len(c) > 1 else c for n, c in choices]
+            self.hulls[key] = _combined(joined) if discrete else self.cases
+        return self.hulls[key]
+
+    def alone(self, names: Sequence[str]) -> list[Case]:
+        """The cases of some tensors by themselves."""
+        return _combined([c for n in self.free if n in names for c in self.choices(n)])
 
     def choices(self, name: str) -> list[list[Case]]:
         """For each part of a tensor that can be chosen by itself, its cases."""
@@ -184,7 +216,7 @@ class Frame:
             case dom.Between():
                 return [self.between(meaning, e)]
             case dom.Values(values):
-                return [Case({e: tidy(v)}, {}) for v in values]
+                return [Case({e: self.bound(v)}, {}) for v in values]
             case dom.IndexOf(axis):
                 return [Case({e: number(k)}, {}) for k in range(self.length(axis))]
             case dom.IntRange(low, high):
@@ -205,22 +237,19 @@ class Frame:
         variable = scalar(e)
         if meaning.low is not None:
             term = self.bound(meaning.low)
-            interval = interval.meet(self.half(term, meaning.low_open, True))
+            interval = interval.meet(half(self.reach(term), meaning.low_open, True))
             if value_of(term) is None and term not in ENDLESS:
                 given.append(build("gt" if meaning.low_open else "ge", variable, term))
         if meaning.high is not None:
             term = self.bound(meaning.high)
-            interval = interval.meet(self.half(term, meaning.high_open, False))
+            interval = interval.meet(half(self.reach(term), meaning.high_open, False))
             if value_of(term) is None and term not in ENDLESS:
                 given.append(build("lt" if meaning.high_open else "le", variable, term))
         return Case({}, {e: interval}, tuple(c for c in given if c != TRUE))
 
-    def half(self, bound: Expr, is_open: bool, is_low: bool) -> Interval:
-        """The reals on one side of a bound, whatever the params in it."""
-        at = enclose(bound, self.param_box)
-        if is_low:
-            return Interval(at.low, INF, is_open or at.low_open, True)
-        return Interval(-INF, at.high, True, is_open or at.high_open)
+    def reach(self, bound: Expr) -> Interval:
+        """An interval around a bound, whatever the params in it."""
+        return enclose(bound, self.param_box)
 
     @cached_property
     def param_box(self) -> dict[str, Interval]:
@@ -262,59 +291,90 @@ class Frame:
         return found
 
     def admits(self, values: Mapping[str, Value]) -> bool:
-        """Whether discrete elements have values of their domains, where cases are taken together.
-
-        What lies between two reals is held by the box and the conditions of a case.
-        """
-        for name in self.decls:
-            if name in self.static:
-                continue
+        """Whether the values of all elements are of their domains."""
+        for name in self.free:
             meaning, tensor = self.decls[name].meaning, self.decls[name].tensor
-            if isinstance(meaning, dom.OneHot):
+            if isinstance(meaning, dom.Simplex | dom.OneHot):
+                test = _is_one_hot if isinstance(meaning, dom.OneHot) else _is_distribution
                 rows = self.rows(tensor, meaning.axis)
-                if not all(_is_one_hot([values[e] for e in row]) for row in rows):
+                if not all(test([values[e] for e in row]) for row in rows):
                     return False
-            elif not all(self.is_member(meaning, values[e]) for e in self.elements(name)):
+            elif not all(self.is_member(meaning, values[e], values) for e in self.elements(name)):
                 return False
         return True
 
-    def is_member(self, meaning: dom.Domain, x: Value) -> bool:
-        """Whether a number is one of a discrete domain; True of any other domain."""
+    def is_member(self, meaning: dom.Domain, x: Value, values: Mapping[str, Value]) -> bool:
+        """Whether a number is one of a domain of scalars; `values` are those of the params."""
+
+        def bound(term: Expr | None, none: Value) -> Value:
+            if term is None:
+                return none
+            found = self.bound(term)
+            arrays = {n: np.array(values[n], dtype=object) for n in variables(found)}
+            return Machine({}, arrays).run(found, {})
+
         match meaning:
-            case dom.Values(values):
-                return any(v is None or x == v for v in map(self.number, values))
+            case dom.Values(members):
+                return any(abs(x - bound(v, x)) <= _slack(x) for v in members)
             case dom.Ints():
                 return bool(mp.isint(x))
             case dom.IndexOf(axis):
                 return bool(mp.isint(x)) and 0 <= x < self.length(axis)
             case dom.IntRange(low, high):
-                first, last = self.number(low), self.number(high)
-                above, below = first is None or x >= first, last is None or x <= last
-                return bool(mp.isint(x)) and above and below
+                return bool(mp.isint(x)) and bound(low, x) <= x <= bound(high, x)
+            case dom.Between(low, high, low_open, high_open):
+                first, last = bound(low, -mp.inf), bound(high, mp.inf)
+                above = x > first if low_open else x >= first - _slack(first)
+                return above and bool(x < last if high_open else x <= last + _slack(last))
             case dom.Union(parts):
-                return any(self.is_member(p, x) for p in parts)
+                return any(self.is_member(p, x, values) for p in parts)
         return True
-
-    def number(self, bound: Expr) -> Value | None:
-        """The number that a bound is, if it depends on nothing."""
-        found = value_of(self.bound(bound))
-        return None if found is None else mp.mpf(found.numerator) / found.denominator
 
     def machine(self, values: Mapping[str, Value]) -> Machine:
         """The interpreter at the values of scalars."""
         return Machine(self.sizes, self.arrays(values), compiler=self.compiler)
 
 
+def half(end: Interval, is_open: bool, is_low: bool) -> Interval:
+    """The reals on one side of a bound that lies in an interval."""
+    if is_low:
+        return Interval(end.low, INF, is_open or end.low_open, True)
+    return Interval(-INF, end.high, True, is_open or end.high_open)
+
+
 def _is_one_hot(row: list[Value]) -> bool:
     return all(x in (0, 1) for x in row) and sum(row) == 1
 
 
+def _is_distribution(row: list[Value]) -> bool:
+    return all(x >= -CLOSE for x in row) and bool(abs(sum(row) - 1) <= CLOSE)
+
+
+def _slack(end: Value) -> Value:
+    """What rounding may move a point across an end that belongs to the interval."""
+    return CLOSE * abs(end) if mp.isfinite(end) else 0
+
+
 def batch_axis(checked: Checked) -> Axis | None:
-    """The leading axis, along which claims are about one sample; None if samples interact."""
+    """The leading axis, along which claims are about one sample.
+
+    None if samples interact, or if the place of a sample or the size of the batch is looked at.
+    """
     lead = leading(checked.program)
-    if lead is not None and separate(checked.program) is not None:
-        return lead
-    return None
+    if lead is None or lead.size is not None or separate(checked.program) is None:
+        return None
+    joined = any(rests_on(meaning, lead) for meaning in checked.domains.values())
+    return None if joined or reads_places(checked.program.value, lead) else lead
+
+
+def rests_on(domain: dom.Domain, axis: Axis) -> bool:
+    """Whether the numbers that a domain has depend on an axis."""
+    match domain:
+        case dom.Simplex(axis=own) | dom.OneHot(axis=own):
+            return own == axis
+        case dom.Union(parts):
+            return any(rests_on(p, axis) for p in parts)
+    return axis in dom.axes_of(domain)
 
 
 def _list(node: Any) -> Any:
@@ -343,6 +403,16 @@ def _default(value: Default) -> Expr:
 def _around(term: Expr) -> Interval:
     value = value_of(term)
     return around(value) if value is not None else enclose(term, {})
+
+
+def _combined(choices: list[list[Case]]) -> list[Case]:
+    """The cases that choices make up; where there are too many, around the largest choices."""
+    choices = list(choices)
+    while _count(choices) > MOST_CASES:
+        largest = max(range(len(choices)), key=lambda k: len(choices[k]))
+        choices[largest] = [_hull(choices[largest])]
+    merged = map(_merged, product(*choices))
+    return [_bounded(c) for c in merged if all(g != FALSE for g in c.given)]
 
 
 def _count(choices: list[list[Case]]) -> int:

@@ -26,18 +26,14 @@ from ..ir import (
     Along,
     Apply,
     Axis,
-    Bound,
-    Dim,
     Expr,
-    Index,
     Position,
     Program,
     Range,
     Reduce,
-    Symbol,
     postorder,
 )  # fmt: skip
-from ..separate import Separated, leading, separate
+from ..separate import Separated, leading, reads_places, runs_over, separate
 from .verdict import Verdict, Witness, proved, refuted, unknown
 
 ORDER, REPETITION, PADDING = "order", "weights", "padding"
@@ -90,6 +86,8 @@ class _Run:
 
     def all(self) -> Iterator[Invariant]:
         separated = separate(self.checked.program)
+        if reads_places(self.checked.program.value, self.lead):
+            separated = None
         yield self.order(separated)
         gates = [d for d in self.checked.inputs.values() if self.is_weight(d)]
         if not gates and separated is not None:
@@ -278,7 +276,7 @@ def is_symmetric(program: Program, lead: Axis) -> bool:
     whole = Range.of(lead)
     for term in postorder(program.value):
         for bound in term.binds:
-            if lead in _axes(bound) and not (bound.range == whole and _is_even(term)):
+            if runs_over(bound, lead) and not (bound.range == whole and _is_even(term)):
                 return False
         if isinstance(term, Access) and not _is_plain(term, lead):
             return False
@@ -297,7 +295,7 @@ def _is_even(term: Expr) -> bool:
 def _is_plain(term: Access, lead: Axis) -> bool:
     """Whether an access reads an axis at an index of that axis, and no other axis there."""
     for slot, axis in zip(term.slots, term.tensor.axes, strict=True):
-        over = isinstance(slot, Position) and _runs_over(slot.index, lead)
+        over = isinstance(slot, Position) and runs_over(slot.index, lead)
         if over != (axis == lead):
             return False
     return True
@@ -305,22 +303,11 @@ def _is_plain(term: Access, lead: Axis) -> bool:
 
 def _reads_position(term: Expr, lead: Axis) -> bool:
     """Whether an index over an axis is a number here, other than in a test of equality."""
-    places = [p for p in term.parts if isinstance(p, Position) and _runs_over(p.index, lead)]
+    places = [p for p in term.parts if isinstance(p, Position) and runs_over(p.index, lead)]
     if not places or isinstance(term, Access):
         return False
     is_test = isinstance(term, Apply) and term.op in ("eq", "ne")
     return not (is_test and len(places) == len(term.parts))
-
-
-def _runs_over(index: Index, lead: Axis) -> bool:
-    if isinstance(index, Symbol):
-        return index.axis == lead
-    return isinstance(index, Bound) and lead in _axes(index)
-
-
-def _axes(bound: Bound) -> set[Axis]:
-    dims: tuple[Dim, ...] = (*bound.range.starts, *bound.range.stops)
-    return {a for d in dims for a, _ in d.sizes}
 
 
 def _text(array: Array) -> str:

@@ -33,6 +33,7 @@ from ..ir import (
     Tensor,
     with_parts,
 )  # fmt: skip
+from ..separate import runs_over
 from .tidy import FALSE, INF, MINUS_INF, ONE, TRUE, ZERO, build, number, tidied
 
 Place = tuple[int, ...]
@@ -52,11 +53,13 @@ def scalar(name: str, kind: str = REAL) -> Access:
 class Writer:
     """Writes terms out; `elements` has the tensor and place of each scalar made so far.
 
-    `check` is called for each part, and may raise.
+    `check` is called for each part, and may raise. `sample` is the axis of a batch of which one
+    sample stands for all: its place cannot be a number.
     """
 
     sizes: Mapping[Axis, int]
     check: Callable[[], None] = lambda: None
+    sample: Axis | None = None
     elements: dict[str, tuple[Tensor, Place]] = field(default_factory=dict)
     done: dict[tuple[Expr, frozenset[tuple[Index, int]]], Expr] = field(default_factory=dict)
     most: int = LARGEST
@@ -91,6 +94,8 @@ class Writer:
                 length = self.size(term.axis)
                 return term if length is None else number(length)
             case Position(index=index):
+                if self.sample is not None and runs_over(index, self.sample):
+                    raise NotWritten("the place of a sample in its batch is a number")
                 return number(env[index]) if index in env else term
             case Access():
                 return self.access(term, env)
@@ -122,7 +127,7 @@ class Writer:
         return scalar(name, tensor.kind)
 
     def access(self, term: Access, env: Mapping[Index, int]) -> Expr:
-        slots = [self.part(s, env) for s in term.slots]
+        slots = [self.slot(s, a, env) for s, a in zip(term.slots, term.tensor.axes, strict=True)]
         lengths = [self.size(a) for a in term.tensor.axes]
         if None in lengths:
             return Access(term.tensor, tuple(slots), term.padded)
@@ -132,6 +137,12 @@ class Writer:
                 if affine(slot) is not None and isinstance(slots[k], Const):
                     slots[k] = number(min(max(_integer(slots[k]), 0), n - 1))
         return self.gathered(term.tensor, slots, known)
+
+    def slot(self, term: Expr, axis: Axis, env: Mapping[Index, int]) -> Expr:
+        """A place along an axis; that of a sample may stand along the axis of samples alone."""
+        if isinstance(term, Position) and axis == self.sample:
+            return number(env[term.index]) if term.index in env else term
+        return self.part(term, env)
 
     def gathered(self, tensor: Tensor, slots: list[Expr], lengths: list[int]) -> Expr:
         """An element, chosen by conditions where a slot is data."""

@@ -186,8 +186,10 @@ def invariant(context: Context, claim: ast.Claim) -> Verdict:
         return _permuted(context, names)
     value = context.checked.program.value
     whole = context.whole(value)
-    if whole is not None and is_invariant(whole, frozenset(names), claim.word or ""):
-        return proved(RULES)
+    if whole is not None:
+        own = context.variables_of(whole, names)
+        if is_invariant(whole, own, claim.word or ""):
+            return proved(RULES)
 
     def parts(frame: Frame, case: Case) -> tuple[Expr, Expr]:
         term = case.of(frame.write(value))

@@ -4,30 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from itertools import islice
+from types import MappingProxyType
 
 from mpmath import mp
 
 from lossc.dsl import ast
 
 from ...arithmetic import Value
-from ...ir import Expr
+from ...ir import BOOL, INT, Expr
 from .. import pieces
-from ..context import Context, Doubt, Exact, at_place, ladder, value_of_variable
+from ..context import (
+    Context,
+    Doubt,
+    Exact,
+    Others,
+    Pairs,
+    Values,
+    at_place,
+    ladder,
+    value_of_variable,
+)  # fmt: skip
 from ..curvature import Shapes, is_quasiconvex
 from ..enclose import enclose
 from ..frame import Case, Frame
 from ..goal import Goal, put_all, variables
-from ..interval import INF, Interval
+from ..interval import INF, UNIT, Interval
 from ..prove import EXACT, RULES, Prover
 from ..scalars import open_places, scalar
 from ..search import number_at_values
 from ..statements import NotStated
 from ..steepness import steepness
-from ..tidy import ONE, ZERO, build, number
+from ..tidy import FALSE, ONE, TRUE, ZERO, build, number
 from ..verdict import Verdict, proved
 
 HAIR = 30  # digits of a step beside a kink
 TWIN = "'"  # marks the second point of a pair
+ONCE = Fraction(1)  # the whole way to it
+OTHERS = 12  # cases of the second point in which a witness is looked for
 
 
 def convex(context: Context, claim: ast.Claim) -> Verdict:
@@ -56,36 +70,89 @@ Ask = Callable[["Pair"], Doubt]
 
 
 class Pair:
-    """A term at two points that differ in the subjects, for questions about both."""
+    """A term at two points that differ in the subjects, for questions about both.
 
-    def __init__(self, frame: Frame, case: Case, subjects: Sequence[str], value: Expr) -> None:
+    `other` has the case of the second point's subjects; by default it is that of the first.
+    """
+
+    def __init__(
+        self, frame: Frame, case: Case, subjects: Sequence[str], value: Expr,
+        other: Case | None = None,
+    ) -> None:  # fmt: skip
         self.frame, self.case, self.value = frame, case, value
-        self.names = [e for s in subjects for e in frame.elements(s) if e in case.box]
-        self.term = case.of(frame.write(value))
-        self.extra = {n + TWIN: case.box[n] for n in self.names}
+        self.own = [e for s in subjects for e in frame.elements(s)]
+        self.names = [e for e in self.own if e in case.box]
+        self.written = frame.write(value)
+        self.term = case.of(self.written)
+        self.twin = (_part(case, self.own) if other is None else other).renamed(TWIN)
+        self.extra = self.twin.box
+
+    @property
+    def given(self) -> tuple[Expr, ...]:
+        """The conditions on the second point."""
+        moved = {n: self.second(n) for n in self.own}
+        own = [put_all(c, moved) for c in self.case.given if variables(c) & set(self.own)]
+        return tuple(dict.fromkeys(map(self.case.of, (*self.twin.given, *own))))
+
+    @property
+    def integers(self) -> frozenset[str]:
+        """The scalars of the second point that are integers."""
+        return frozenset(n + TWIN for n in self.own if self.frame.kind(n) == INT)
+
+    def first(self, name: str) -> Expr:
+        """An element of the subjects at the first point."""
+        return self.case.fixed.get(name, scalar(name))
+
+    def second(self, name: str) -> Expr:
+        """An element of the subjects at the second point."""
+        return self.twin.fixed.get(name + TWIN, scalar(name + TWIN))
+
+    def step(self, name: str) -> Expr:
+        """How far an element moves from the first point to the second."""
+        return build("sub", self.second(name), self.first(name))
 
     def at(self, share: Fraction | Expr) -> Expr:
         """The term at `x + share * (x' - x)`."""
         factor = share if isinstance(share, Expr) else number(share)
-        moved: dict[str, Expr] = {}
-        for n in self.names:
-            step = build("mul", factor, build("sub", scalar(n + TWIN), scalar(n)))
-            moved[n] = build("add", scalar(n), step)
-        return put_all(self.term, moved)
+        moved = {n: build("add", self.first(n), build("mul", factor, self.step(n)))
+                 for n in self.own}  # fmt: skip
+        if share in (0, 1):
+            moved = {n: self.second(n) if share else self.first(n) for n in self.own}
+        return self.case.of(put_all(self.written, moved))
+
+    def point(self, values: Values, share: Fraction | str) -> Values:
+        """The values of all scalars there; `share` may name a variable."""
+        part = values[share] if isinstance(share, str) else _number(share)
+        free = {n: values[n] for n in self.twin.box}
+        moved = dict(values)
+        for n in self.own:
+            fixed = self.twin.fixed.get(n + TWIN)
+            end = free[n + TWIN] if fixed is None else number_at_values(fixed, free)
+            moved[n] = end if part == 1 else values[n] + part * (end - values[n])
+        return moved
 
     def exact(self, share: Fraction | str) -> Exact:
-        """The value there by the interpreter; `share` may name a variable."""
+        """The value there by the interpreter."""
+        return lambda frame, values: frame.machine(self.point(values, share)).run(self.value, {})
 
-        def value(frame: Frame, values: Mapping[str, Value]) -> Value:
-            part = values[share] if isinstance(share, str) else _number(share)
-            moved = dict(values)
-            for n in self.names:
-                moved[n] = values[n] + part * (values[n + TWIN] - values[n])
-            free = {n: x for n, x in moved.items() if n in self.case.box}
-            fixed = {n: number_at_values(t, free) for n, t in self.case.fixed.items()}
-            return frame.machine({**moved, **fixed}).run(self.value, {})
+    def others(self, *shares: Fraction | str) -> Others:
+        """The points that must lie in the domain."""
+        return lambda values: [self.point(values, s) for s in shares]
 
-        return value
+    @property
+    def shown(self) -> tuple[tuple[str, Exact], ...]:
+        """The second point's elements, where they are no variables."""
+
+        def element(name: str) -> Exact:
+            return lambda frame, values: self.point(values, ONCE)[name]
+
+        return tuple((n + TWIN, element(n)) for n in self.own if n + TWIN in self.twin.fixed)
+
+
+def _part(case: Case, names: Sequence[str]) -> Case:
+    """A case of some scalars alone; what conditions say of them is said elsewhere."""
+    fixed = {n: v for n, v in case.fixed.items() if n in names}
+    return Case(fixed, {n: i for n, i in case.box.items() if n in names})
 
 
 def _number(x: Fraction) -> Value:
@@ -97,8 +164,10 @@ def _of_shape(context: Context, claim: ast.Claim, rule: Rule, show: Show, ask: A
     subjects = _names(context, claim)
     value = context.checked.program.value
     whole = context.whole(value)
-    if whole is not None and rule(whole, Shapes(whole, frozenset(subjects), context.whole_box)):
-        return proved(RULES)
+    if whole is not None:
+        own = context.variables_of(whole, subjects)
+        if rule(whole, Shapes(whole, own, context.whole_box)):
+            return proved(RULES)
 
     def prove(frame: Frame, case: Case) -> str | None:
         pair = Pair(frame, case, subjects, value)
@@ -111,11 +180,34 @@ def _of_shape(context: Context, claim: ast.Claim, rule: Rule, show: Show, ask: A
         steps = [show(context.prover(), goal, n) for n in used]
         return None if None in steps else (next(filter(None, steps), EXACT))
 
-    def refute(frame: Frame, case: Case) -> Verdict | None:
-        pair = Pair(frame, case, subjects, value)
-        return context.refute(frame, case, ask(pair)) if pair.names else None
+    def apart(frame: Frame, case: Case, other: Case) -> str | None:
+        return _apart(context, ask(Pair(frame, case, subjects, value, other)), case)
 
-    return ladder(context, prove, refute)
+    def refute(frame: Frame, case: Case) -> Verdict | None:
+        return _refuted(context, frame, case, subjects, value, ask)
+
+    between = ask in (_bent, _hump)  # about a third point, whose case may be another
+    return ladder(context, prove, refute, Pairs(subjects, None if between else apart))
+
+
+def _apart(context: Context, doubt: Doubt, case: Case) -> str | None:
+    """How a doubt about points of two cases is shown to be none."""
+    box = {**case.box, **doubt.extra}
+    if FALSE in doubt.given:
+        return EXACT
+    return context.prove_all([Goal(doubt.gap, box, (*case.given, *doubt.given))], 0.3)
+
+
+def _refuted(
+    context: Context, frame: Frame, case: Case, subjects: Sequence[str], value: Expr, ask: Ask
+) -> Verdict | None:
+    """A witness whose second point is of any case."""
+    for other in islice(frame.alone(subjects), OTHERS):
+        doubt = ask(Pair(frame, case, subjects, value, other))
+        verdict = context.refute(frame, case, doubt)
+        if verdict is not None:
+            return verdict
+    return None
 
 
 def _names(context: Context, claim: ast.Claim) -> list[str]:
@@ -123,6 +215,8 @@ def _names(context: Context, claim: ast.Claim) -> list[str]:
     names = [s.id for s in claim.subjects if isinstance(s, ast.Name) and s.id in known]
     if len(names) < len(claim.subjects):
         raise NotStated("a claim about something else than inputs and params")
+    if any(known[n].tensor.kind == BOOL for n in names):
+        raise NotStated("a claim about something that is true or false")
     return names
 
 
@@ -169,32 +263,44 @@ def _sides(goal: Goal, name: str, low: Expr) -> list[Goal]:
 def _bent(pair: Pair) -> Doubt:
     """The middle lies above the chord."""
     half = Fraction(1, 2)
-    ends = build("add", pair.at(Fraction(0)), pair.at(Fraction(1)))
+    ends = build("add", pair.at(Fraction(0)), pair.at(ONCE))
     gap = build("sub", build("mul", number(half), ends), pair.at(half))
 
-    def exact(frame: Frame, values: Mapping[str, Value]) -> Value:
-        shares = (Fraction(0), half, Fraction(1))
-        left, middle, right = (pair.exact(s)(frame, values) for s in shares)
+    def exact(frame: Frame, values: Values) -> Value:
+        left, middle, right = (pair.exact(s)(frame, values) for s in (Fraction(0), half, ONCE))
         return (left + right) / 2 - middle
 
-    shown = (("left", pair.exact(Fraction(0))), ("middle", pair.exact(half)),
-             ("right", pair.exact(Fraction(1))))  # fmt: skip
-    return Doubt(gap, exact, pair.extra, shown=shown)
+    shown = (*pair.shown, ("left", pair.exact(Fraction(0))), ("middle", pair.exact(half)),
+             ("right", pair.exact(ONCE)))  # fmt: skip
+    return _doubt(pair, gap, exact, shown, (half,))
 
 
 def _hump(pair: Pair) -> Doubt:
     """A point between two lies above both."""
     share = "#share"
-    ends = build("max", pair.at(Fraction(0)), pair.at(Fraction(1)))
+    ends = build("max", pair.at(Fraction(0)), pair.at(ONCE))
     gap = build("sub", ends, pair.at(scalar(share)))
 
-    def exact(frame: Frame, values: Mapping[str, Value]) -> Value:
-        left, right = (pair.exact(s)(frame, values) for s in (Fraction(0), Fraction(1)))
+    def exact(frame: Frame, values: Values) -> Value:
+        left, right = (pair.exact(s)(frame, values) for s in (Fraction(0), ONCE))
         return max(left, right) - pair.exact(share)(frame, values)
 
-    shown = (("share of the way", value_of_variable(share)), ("left", pair.exact(Fraction(0))),
-             ("between", pair.exact(share)), ("right", pair.exact(Fraction(1))))  # fmt: skip
-    return Doubt(gap, exact, {**pair.extra, share: Interval(0.0, 1.0)}, shown=shown)
+    shown = (*pair.shown, ("share of the way", value_of_variable(share)),
+             ("left", pair.exact(Fraction(0))), ("between", pair.exact(share)),
+             ("right", pair.exact(ONCE)))  # fmt: skip
+    return _doubt(pair, gap, exact, shown, (share,), {share: UNIT})
+
+
+def _doubt(
+    pair: Pair, gap: Expr, exact: Exact, shown: tuple[tuple[str, Exact], ...],
+    shares: Sequence[Fraction | str] = (), extra: Mapping[str, Interval] = MappingProxyType({}),
+    given: tuple[Expr, ...] = (),
+) -> Doubt:  # fmt: skip
+    """A doubt about both points of a pair, and some between them."""
+    return Doubt(
+        gap, exact, {**pair.extra, **extra}, (*pair.given, *given), shown=shown,
+        others=pair.others(ONCE, *shares), integers=pair.integers,
+    )  # fmt: skip
 
 
 def _fall(pair: Pair) -> Doubt:
@@ -208,16 +314,16 @@ def _rise(pair: Pair) -> Doubt:
 
 
 def _moving(pair: Pair, sign: int) -> Doubt:
-    change = build("sub", pair.at(Fraction(1)), pair.at(Fraction(0)))
+    change = build("sub", pair.at(ONCE), pair.at(Fraction(0)))
     gap = change if sign > 0 else build("neg", change)
-    given = tuple(build("ge", scalar(n + TWIN), scalar(n)) for n in pair.names)
+    given = tuple(c for n in pair.own if (c := build("ge", pair.step(n), ZERO)) != TRUE)
 
-    def exact(frame: Frame, values: Mapping[str, Value]) -> Value:
-        low, high = (pair.exact(s)(frame, values) for s in (Fraction(0), Fraction(1)))
+    def exact(frame: Frame, values: Values) -> Value:
+        low, high = (pair.exact(s)(frame, values) for s in (Fraction(0), ONCE))
         return sign * (high - low)
 
-    shown = (("first", pair.exact(Fraction(0))), ("second", pair.exact(Fraction(1))))
-    return Doubt(gap, exact, pair.extra, given, shown=shown)
+    shown = (*pair.shown, ("first", pair.exact(Fraction(0))), ("second", pair.exact(ONCE)))
+    return _doubt(pair, gap, exact, shown, given=given)
 
 
 # --- slopes ---------------------------------------------------------------------------------------
@@ -231,7 +337,8 @@ def lipschitz(context: Context, claim: ast.Claim) -> Verdict:
     bound = context.statements.term(claim.expr)
     whole = context.whole(value)
     if whole is not None:
-        steep = steepness(whole, frozenset(subjects), context.whole_box)
+        own = context.variables_of(whole, subjects)
+        steep = steepness(whole, own, context.whole_box)
         limit = context.whole(bound)
         if steep is not None and limit is not None and not steep.free:
             how = context.prove_whole(build("sub", limit, steep))
@@ -250,13 +357,16 @@ def lipschitz(context: Context, claim: ast.Claim) -> Verdict:
         steps = [pieces.lipschitz(context.prover(), goal, n, limit) for n in used]
         return None if None in steps else next(filter(None, steps), EXACT)
 
-    def refute(frame: Frame, case: Case) -> Verdict | None:
-        pair = Pair(frame, case, subjects, value)
-        if not pair.names:
-            return None
-        return context.refute(frame, case, _steep(pair, _bound(frame, case, bound), bound))
+    def ask(pair: Pair) -> Doubt:
+        return _steep(pair, _bound(pair.frame, pair.case, bound), bound)
 
-    return ladder(context, prove, refute)
+    def apart(frame: Frame, case: Case, other: Case) -> str | None:
+        return _apart(context, ask(Pair(frame, case, subjects, value, other)), case)
+
+    def refute(frame: Frame, case: Case) -> Verdict | None:
+        return _refuted(context, frame, case, subjects, value, ask)
+
+    return ladder(context, prove, refute, Pairs(subjects, apart))
 
 
 def _bound(frame: Frame, case: Case, bound: Expr) -> Expr:
@@ -266,22 +376,22 @@ def _bound(frame: Frame, case: Case, bound: Expr) -> Expr:
 
 def _steep(pair: Pair, limit: Expr, bound: Expr) -> Doubt:
     """The value moves farther than the bound allows."""
-    moved = [build("sub", scalar(n + TWIN), scalar(n)) for n in pair.names]
-    distance: Expr = build("abs", moved[0])
-    for m in moved[1:]:
-        distance = build("hypot", distance, m)
-    change = build("abs", build("sub", pair.at(Fraction(1)), pair.at(Fraction(0))))
+    distance: Expr = ZERO
+    for n in pair.own:
+        distance = build("hypot", distance, pair.step(n))
+    change = build("abs", build("sub", pair.at(ONCE), pair.at(Fraction(0))))
     gap = build("sub", build("mul", limit, distance), change)
     at_bound = at_place(bound, next(iter(open_places(bound, pair.frame.writer))))
 
-    def exact(frame: Frame, values: Mapping[str, Value]) -> Value:
-        first, second = (pair.exact(s)(frame, values) for s in (Fraction(0), Fraction(1)))
-        apart = mp.sqrt(sum((values[n + TWIN] - values[n]) ** 2 for n in pair.names))
+    def exact(frame: Frame, values: Values) -> Value:
+        first, second = (pair.exact(s)(frame, values) for s in (Fraction(0), ONCE))
+        there = pair.point(values, ONCE)
+        apart = mp.sqrt(sum((there[n] - values[n]) ** 2 for n in pair.own))
         return at_bound(frame, values) * apart - abs(second - first)
 
-    shown = (("first", pair.exact(Fraction(0))), ("second", pair.exact(Fraction(1))),
+    shown = (*pair.shown, ("first", pair.exact(Fraction(0))), ("second", pair.exact(ONCE)),
              ("bound", at_bound))  # fmt: skip
-    return Doubt(gap, exact, pair.extra, shown=shown)
+    return _doubt(pair, gap, exact, shown)
 
 
 def smooth(context: Context, claim: ast.Claim) -> Verdict:
@@ -309,24 +419,29 @@ def smooth(context: Context, claim: ast.Claim) -> Verdict:
                     return verdict
         return None
 
-    return ladder(context, prove, refute)
+    return ladder(context, prove, refute, Pairs(subjects))
 
 
 def _kink(joint: pieces.Joint, name: str, value: Expr) -> Doubt:
     """The slope on the right is not the one on the left."""
 
+    def beside(values: Values, sign: int) -> Values:
+        return {**values, name: values[name] + sign * mp.mpf(10) ** -HAIR}
+
     def slope(sign: int) -> Exact:
-        def exact(frame: Frame, values: Mapping[str, Value]) -> Value:
+        def exact(frame: Frame, values: Values) -> Value:
             with mp.workdps(mp.dps + 3 * HAIR):
-                step = sign * mp.mpf(10) ** -HAIR
-                here, there = (frame.machine({**values, name: values[name] + s}).run(value, {})
-                               for s in (0, step))  # fmt: skip
-                return (there - here) / step
+                here, there = (frame.machine(v).run(value, {})
+                               for v in (values, beside(values, sign)))  # fmt: skip
+                return (there - here) / (sign * mp.mpf(10) ** -HAIR)
 
         return exact
 
-    def exact(frame: Frame, values: Mapping[str, Value]) -> Value:
+    def exact(frame: Frame, values: Values) -> Value:
         return slope(1)(frame, values) - slope(-1)(frame, values)
 
     shown = (("slope below", slope(-1)), ("slope above", slope(1)))
-    return Doubt(joint.slope_jump(name), exact, zero=True, shown=shown)
+    return Doubt(
+        joint.slope_jump(name), exact, zero=True, shown=shown,
+        others=lambda values: [beside(values, sign) for sign in (1, -1)],
+    )  # fmt: skip
