@@ -270,9 +270,7 @@ Prove = Callable[[Frame, Case], str | None]
 Refute = Callable[[Frame, Case], Verdict | None]
 
 
-def ladder(
-    context: Context, prove: Prove, refute: Refute, pairs: Pairs | None = None
-) -> Verdict:
+def ladder(context: Context, prove: Prove, refute: Refute, pairs: Pairs | None = None) -> Verdict:
     """A claim case by case: proved in all cases of the first frame, or refuted in one of any.
 
     One of two points has `pairs`. What is proved of some lengths alone is looked at at others.

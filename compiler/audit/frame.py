@@ -51,6 +51,11 @@ class Case:
         fixed = all(self.fixed.get(n) == v for n, v in part.fixed.items())
         return fixed and all(self.box.get(n) == i for n, i in part.box.items())
 
+    def includes(self, other: Case) -> bool:
+        """Whether another case is this one, but for scalars that range over more here."""
+        fixed = all(other.fixed.get(n) == v for n, v in self.fixed.items())
+        return fixed and all(n in self.box for n in other.box)
+
     def renamed(self, mark: str) -> Case:
         """The same of scalars that are named with a mark."""
         names = {n: scalar(n + mark) for n in (*self.fixed, *self.box)}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from lossc.dsl import ast
 
 from ...ir import Access, Apply, Expr
 from ..algebra import is_identity
-from ..context import Context, Doubt, Exact, at_place, ladder
+from ..context import Context, Doubt, Exact, Values, at_place, ladder
 from ..enclose import enclose
 from ..frame import Case, Frame
 from ..goal import COMPARISONS, Goal, assignments, conjuncts, put, solutions, within
@@ -95,9 +96,13 @@ def _shown(part: Part) -> list[tuple[str, Expr]]:
 
 
 def decide_gap(
-    context: Context, gap: Expr, zero: bool, strict: bool, shown: Sequence[tuple[str, Expr]]
-) -> Verdict:
-    """Whether `gap` is 0, or not below 0, at small lengths."""
+    context: Context, gap: Expr, zero: bool, strict: bool, shown: Sequence[tuple[str, Expr]],
+    others: Callable[[Frame, Values], Iterable[Values]] = lambda frame, values: (),
+) -> Verdict:  # fmt: skip
+    """Whether `gap` is 0, or not below 0, at small lengths.
+
+    `others` gives the points beside a witness that must lie in the domain, too.
+    """
 
     def prove(frame: Frame, case: Case) -> str | None:
         found = EXACT
@@ -113,7 +118,8 @@ def decide_gap(
         for env in open_places(gap, frame.writer):
             term = case.of(frame.write(gap, env))
             numbers = tuple((label, at_place(t, env)) for label, t in shown)
-            doubt = Doubt(term, at_place(gap, env), zero=zero, strict=strict, shown=numbers)
+            doubt = Doubt(term, at_place(gap, env), zero=zero, strict=strict, shown=numbers,
+                          others=partial(others, frame))  # fmt: skip
             verdict = context.refute(frame, case, doubt)
             if verdict is not None:
                 return verdict

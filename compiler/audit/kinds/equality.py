@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from numpy import ndindex
 
@@ -11,6 +12,8 @@ from lossc.dsl import ast
 from ...arithmetic import Value
 from ...check import Checked, check
 from ...ir import (
+    BOOL,
+    INT,
     Access,
     Apply,
     Axis,
@@ -27,16 +30,16 @@ from ...ir import (
     rebuild,
     reduce,
 )
-from ..context import Context, Doubt, Exact, ladder, value_of_variable
+from ..context import Context, Doubt, Exact, Pairs, Values, ladder, value_of_variable
 from ..degrees import is_invariant
 from ..frame import Case, Frame
-from ..goal import Goal, put, put_all
+from ..goal import Goal, put_all, within
 from ..interval import INF, REALS, Interval
 from ..normal import is_equal
 from ..prove import NORMAL_FORM, RULES
 from ..scalars import scalar
 from ..statements import NotStated, replaced
-from ..tidy import build, tidy
+from ..tidy import TRUE, build, tidy
 from ..verdict import Verdict, proved
 from .comparison import all_of, decide_gap, zero_or_more
 
@@ -63,7 +66,13 @@ def symmetric(context: Context, claim: ast.Claim) -> Verdict:
     if tidy(swapped) == tidy(value):
         return proved(NORMAL_FORM)
     shown = (("as given", value), ("exchanged", swapped))
-    return decide_gap(context, _minus(value, swapped), True, False, shown)
+
+    def exchanged(frame: Frame, values: Values) -> list[Values]:
+        pairs = list(zip(frame.elements(a.name), frame.elements(b.name), strict=True))
+        moved = {x: values[y] for x, y in pairs} | {y: values[x] for x, y in pairs}
+        return [{**values, **moved}]
+
+    return decide_gap(context, _minus(value, swapped), True, False, shown, exchanged)
 
 
 def _traded(value: Expr, a: Tensor, b: Tensor) -> Expr:
@@ -186,59 +195,90 @@ def invariant(context: Context, claim: ast.Claim) -> Verdict:
         return _permuted(context, names)
     value = context.checked.program.value
     whole = context.whole(value)
+    if any(context.frames[0].decls[n].tensor.kind == BOOL for n in names):
+        raise NotStated("a change of something that is true or false")
     if whole is not None:
         own = context.variables_of(whole, names)
         if is_invariant(whole, own, claim.word or ""):
             return proved(RULES)
 
+    op = "add" if claim.word == "shift" else "mul"
+
+    def elements(frame: Frame) -> list[str]:
+        return [e for s in names for e in frame.elements(s)]
+
+    def moved(frame: Frame, case: Case) -> dict[str, Expr]:
+        """What the elements are after the change."""
+        return {e: build(op, case.fixed.get(e, scalar(e)), scalar(STEP)) for e in elements(frame)}
+
     def parts(frame: Frame, case: Case) -> tuple[Expr, Expr]:
-        term = case.of(frame.write(value))
-        moved = term
-        for n in (e for s in names for e in frame.elements(s) if e in case.box):
-            op = "add" if claim.word == "shift" else "mul"
-            moved = put(moved, n, build(op, scalar(n), scalar(STEP)))
-        return term, moved
+        term = frame.write(value)
+        return case.of(term), case.of(put_all(term, moved(frame, case)))
 
-    def exact(frame: Frame, values: Mapping[str, Value]) -> Value:
-        run = frame.machine(values).run(value, {})
-        step = values[STEP]
-        moved = dict(values)
-        for n in (e for s in names for e in frame.elements(s)):
-            moved[n] = values[n] + step if claim.word == "shift" else values[n] * step
-        return run - frame.machine(moved).run(value, {})
+    def there(frame: Frame, case: Case) -> tuple[Expr, ...]:
+        """The conditions that the change stays in the domain."""
+        hull = frame.around(names)[0].box
+        found = [c for e, x in moved(frame, case).items() for c in within(x, hull.get(e, REALS))]
+        return tuple(c for c in found if c != TRUE)
 
-    return _unchanged(context, parts, exact, _steps(claim.word or ""))
+    def after(frame: Frame, values: Values) -> Values:
+        change = {e: values[e] + values[STEP] if op == "add" else values[e] * values[STEP]
+                  for e in elements(frame)}  # fmt: skip
+        return {**values, **change}
+
+    def exact(frame: Frame, values: Values) -> Value:
+        before = frame.machine(values).run(value, {})
+        return before - frame.machine(after(frame, values)).run(value, {})
+
+    return _unchanged(context, Change(parts, exact, after, there, _steps(claim.word or "")), names)
 
 
 STEP = "#change"
+After = Callable[[Frame, Values], Values]
 
 
 def _steps(word: str) -> dict[str, Interval]:
     return {STEP: REALS if word == "shift" else Interval(0.0, INF, True, True)}
 
 
-Parts = Callable[[Frame, Case], tuple[Expr, Expr]]
+@dataclass(frozen=True)
+class Change:
+    """A change of some inputs: the value before and after it, in scalars and by the interpreter.
+
+    `after` has the inputs after it, `there` the conditions that they stay in their domain, `extra`
+    the variables that say how large it is.
+    """
+
+    parts: Callable[[Frame, Case], tuple[Expr, Expr]]
+    exact: Exact
+    after: After
+    there: Callable[[Frame, Case], tuple[Expr, ...]] = lambda frame, case: ()
+    extra: Mapping[str, Interval] = field(default_factory=dict)
 
 
-def _unchanged(
-    context: Context, parts: Parts, exact: Exact, extra: Mapping[str, Interval]
-) -> Verdict:
+def _unchanged(context: Context, change: Change, names: Sequence[str]) -> Verdict:
     """Whether a value before a change is the one after it."""
+    extra = change.extra
 
     def prove(frame: Frame, case: Case) -> str | None:
-        before, after = parts(frame, case)
+        before, after = change.parts(frame, case)
         goal = Goal(build("sub", before, after), {**case.box, **extra}, case.given)
         return zero_or_more(context, goal, True)
 
     def refute(frame: Frame, case: Case) -> Verdict | None:
-        before, after = parts(frame, case)
+        before, after = change.parts(frame, case)
         gap = build("sub", before, after)
-        change = tuple((n.removeprefix("#"), value_of_variable(n)) for n in extra)
-        shown = (*change, ("difference", exact))
-        doubt = Doubt(gap, exact, extra, zero=True, shown=shown)
+        sizes = tuple((n.removeprefix("#"), value_of_variable(n)) for n in extra)
+        shown = (*sizes, ("difference", change.exact))
+        whole = any(frame.kind(e) == INT for n in names for e in frame.elements(n))
+        doubt = Doubt(
+            gap, change.exact, extra, change.there(frame, case), zero=True, shown=shown,
+            others=lambda values: [change.after(frame, values)],
+            integers=frozenset(extra) if whole else frozenset(),
+        )  # fmt: skip
         return context.refute(frame, case, doubt)
 
-    return ladder(context, prove, refute)
+    return ladder(context, prove, refute, Pairs(names))
 
 
 def _permuted(context: Context, names: list[str]) -> Verdict:
@@ -254,13 +294,15 @@ def _permuted(context: Context, names: list[str]) -> Verdict:
             term = frame.write(value)
             return case.of(term), case.of(_exchanged(term, _partners(frame, names, axis, swap)))
 
-        def exact(frame: Frame, values: Mapping[str, Value], swap: tuple[int, int] = swap) -> Value:
+        def after(frame: Frame, values: Values, swap: tuple[int, int] = swap) -> Values:
             partner = _partners(frame, names, axis, swap)
-            moved = {n: values[partner.get(n, n)] for n in values}
-            before = frame.machine(values).run(value, {})
-            return before - frame.machine(moved).run(value, {})
+            return {n: values[partner.get(n, n)] for n in values}
 
-        verdicts.append(_unchanged(context, parts, exact, {}))
+        def exact(frame: Frame, values: Values, after: After = after) -> Value:
+            before = frame.machine(values).run(value, {})
+            return before - frame.machine(after(frame, values)).run(value, {})
+
+        verdicts.append(_unchanged(context, Change(parts, exact, after), ()))
     return all_of(verdicts)
 
 

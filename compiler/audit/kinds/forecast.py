@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from lossc.dsl import ast
 
 from ... import domains as dom
 from ...arithmetic import Value
-from ...ir import Expr
+from ...ir import INT, Expr
 from ..algebra import is_identity
-from ..context import Context, Doubt, Exact, ladder, value_of_variable
+from ..context import Context, Doubt, Exact, Pairs, Values, ladder, value_of_variable
 from ..curvature import Shapes
 from ..derivative import derivative
 from ..frame import Case, Frame
@@ -102,11 +102,13 @@ def _label_values(
         return [{own[0]: number(k)} for k in range(frame.length(meaning.axis))]
     if isinstance(meaning, dom.Values) and len(meaning.values) == 2:
         ends = [value_of(tidy(v)) for v in meaning.values]
-    elif isinstance(meaning, dom.Between) and None not in (meaning.low, meaning.high):
+    elif isinstance(meaning, dom.Between) and not (meaning.low_open or meaning.high_open):
         ends = [value_of(tidy(v)) for v in (meaning.low, meaning.high) if v is not None]
     elif isinstance(meaning, dom.Bools):
         raise NotStated("a label that is true or false")
     else:
+        raise NotStated("a label without two values")
+    if len(ends) != 2 or None in ends:
         raise NotStated("a label without two values")
     low, high = (e for e in ends if e is not None)
     return [{own[0]: number(min(low, high))}, {own[0]: number(max(low, high))}]
@@ -119,13 +121,15 @@ def _chances(
     meaning = frame.decls[forecast].meaning
     if isinstance(meaning, dom.Simplex):
         return [case.of(scalar(e)) for e in elements]
-    if len(elements) == 1:
+    if len(elements) == 1 and isinstance(meaning, dom.Between):
         p: Expr = scalar(elements[0])
-        interval = case.box.get(elements[0], Interval())
-        if not isinstance(meaning, dom.Between):
-            p = build("sigmoid", p)
-        elif not (interval.low == 0 and interval.high == 1):
+        interval = case.box[elements[0]]
+        moves = elements[0] in variables(*case.given)
+        if not (interval.low == 0 and interval.high == 1) or moves:
             raise NotStated("a forecast that is no probability")
+        return [build("sub", ONE, p), p]
+    if len(elements) == 1 and isinstance(meaning, dom.Reals):
+        p = build("sigmoid", scalar(elements[0]))
         return [build("sub", ONE, p), p]
     if isinstance(meaning, dom.Reals):
         total = build("exp", scalar(elements[0]))
@@ -184,7 +188,7 @@ def _better(frame: Frame, o: Outcomes, value: Expr) -> Doubt:
         gap = build("add", gap, build("mul", true(chance), change))
 
     def expected(at_truth: bool) -> Exact:
-        def exact(f: Frame, values: Mapping[str, Value]) -> Value:
+        def exact(f: Frame, values: Values) -> Value:
             truth = {n: values[n + TRUTH] for n in o.forecast}
             own = {n: x for n, x in values.items() if n in o.case.box}
             point = {**own, **truth} if at_truth else own
@@ -199,7 +203,7 @@ def _better(frame: Frame, o: Outcomes, value: Expr) -> Doubt:
 
         return exact
 
-    def exact(f: Frame, values: Mapping[str, Value]) -> Value:
+    def exact(f: Frame, values: Values) -> Value:
         return expected(False)(f, values) - expected(True)(f, values)
 
     given = tuple(true(c) for c in o.case.given)
@@ -280,16 +284,17 @@ def elicits(context: Context, claim: ast.Claim) -> Verdict:
 
     def refute(frame: Frame, case: Case) -> Verdict | None:
         y, x = names(frame)
-        if y not in case.box or x not in case.box:
-            return None
         functional = _functional(context, node, frame)
-        for doubt in _worse(frame, case, value, y, x, functional):
-            verdict = context.refute(frame, case, doubt)
-            if verdict is not None:
-                return verdict
+        for wide in frame.around((label, forecast)):
+            if not (wide.includes(case) and y in wide.box and x in wide.box):
+                continue
+            for doubt in _worse(frame, wide, value, y, x, functional):
+                verdict = context.refute(frame, wide, doubt)
+                if verdict is not None:
+                    return verdict
         return None
 
-    return ladder(context, prove, refute)
+    return ladder(context, prove, refute, Pairs((label, forecast)))
 
 
 def _elicited(context: Context, goal: Goal, y: str, x: str, functional: Functional) -> str | None:
@@ -351,7 +356,9 @@ def _worse(
     interval = case.box[y]
     first, apart, share = scalar(FIRST), scalar(APART), scalar(SHARE)
     second = build("add", first, apart)
-    extra = {FIRST: interval, APART: Interval(0.0, interval.high - interval.low, True, True),
+    width = interval.high - interval.low
+    is_open = interval.low_open or interval.high_open
+    extra = {FIRST: interval, APART: Interval(0.0, width, True, is_open),
              SHARE: Interval(0.0, 1.0, True, True)}  # fmt: skip
     term = case.of(frame.write(value))
     doubts = []
@@ -365,7 +372,9 @@ def _worse(
         gap = build("sub", expected(scalar(x)), expected(best))
         given = [] if condition is None else [case.of(condition)]
         given += within(second, interval) + within(best, case.box[x])
-        doubts.append(_doubt(case, value, y, x, best, gap, tuple(given), extra))
+        doubt = _doubt(case, value, y, x, best, gap, tuple(given), extra)
+        whole = frozenset((FIRST, APART)) if frame.kind(y) == INT else frozenset[str]()
+        doubts.append(replace(doubt, integers=whole))
     return doubts
 
 
@@ -374,7 +383,7 @@ def _doubt(
     extra: Mapping[str, Interval],
 ) -> Doubt:  # fmt: skip
     def expected(at_best: bool) -> Exact:
-        def exact(f: Frame, values: Mapping[str, Value]) -> Value:
+        def exact(f: Frame, values: Values) -> Value:
             own = {n: v for n, v in values.items() if n in case.box or n in extra}
             at = number_at_values(best, own) if at_best else values[x]
             low, share = values[FIRST], values[SHARE]
@@ -384,18 +393,24 @@ def _doubt(
 
         return exact
 
-    def exact(f: Frame, values: Mapping[str, Value]) -> Value:
+    def exact(f: Frame, values: Values) -> Value:
         return expected(False)(f, values) - expected(True)(f, values)
 
-    def other(f: Frame, values: Mapping[str, Value]) -> Value:
+    def other(f: Frame, values: Values) -> Value:
         return values[FIRST] + values[APART]
 
-    def functional(f: Frame, values: Mapping[str, Value]) -> Value:
+    def functional(f: Frame, values: Values) -> Value:
         return number_at_values(
             best, {n: v for n, v in values.items() if n in case.box or n in extra}
         )
 
+    def others(values: Values) -> list[Values]:
+        own = {n: v for n, v in values.items() if n in case.box or n in extra}
+        at = number_at_values(best, own)
+        outcomes = values[FIRST], values[FIRST] + values[APART]
+        return [{**values, x: at}, *({**values, y: v} for v in outcomes)]
+
     shown = (("an outcome", value_of_variable(FIRST)), ("another", other),
              ("chance of that", value_of_variable(SHARE)), ("expected loss", expected(False)),
              ("functional", functional), ("its expected loss", expected(True)))  # fmt: skip
-    return Doubt(gap, exact, extra, given, shown=shown)
+    return Doubt(gap, exact, extra, given, shown=shown, others=others)
