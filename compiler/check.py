@@ -64,6 +64,11 @@ class Checked:
         return separate(self.program, _names(self.item.body, leading(self.program)))
 
     @property
+    def defaults(self) -> Mapping[str, Default]:
+        """The values that the params have unless others are given."""
+        return {n: p.default for n, p in self.params.items()}
+
+    @property
     def domains(self) -> Mapping[str, Domain]:
         """The domain of each input and param by name."""
         declared: list[Input | Param] = [*self.inputs.values(), *self.params.values()]

@@ -180,12 +180,16 @@ def runs_over(index: Index, axis: Axis) -> bool:
 
 def reads_places(value: Expr, axis: Axis) -> bool:
     """Whether the place along an axis is a number somewhere, or a place along another axis."""
-    for term in postorder(value):
-        own = term.tensor.axes if isinstance(term, Access) else (None,) * len(term.parts)
-        for part, along in zip(term.parts, own, strict=True):
-            if isinstance(part, Position) and runs_over(part.index, axis) and along != axis:
-                return True
-    return False
+    return any(reads_place(term, axis) for term in postorder(value))
+
+
+def reads_place(term: Expr, axis: Axis) -> bool:
+    """Whether a term, but for its parts, does so."""
+    along = term.tensor.axes if isinstance(term, Access) else (None,) * len(term.parts)
+    return any(
+        isinstance(part, Position) and runs_over(part.index, axis) and own != axis
+        for part, own in zip(term.parts, along, strict=True)
+    )
 
 
 def _axes_of(bound: Bound) -> set[Axis]:

@@ -18,10 +18,11 @@ from ..link import Reader
 from .context import Context
 from .goal import Budget, OutOfBudget
 from .kinds import comparison, equality, forecast, limit, shape
+from .kinds.comparison import all_of
 from .normal import TooLarge
 from .scalars import NotWritten
 from .statements import NotStated
-from .verdict import Verdict, unknown
+from .verdict import Verdict, narrowed, unknown
 
 SECONDS = 2.0  # for one claim
 
@@ -68,7 +69,7 @@ def decide(
 
     `read` opens the files that `equals` names; without it only those the loss uses are known.
     """
-    return decide_in(Context(checked, read), claim, budget or Budget(SECONDS))
+    return decide_for_all(Context(checked, read), claim, (budget or Budget(SECONDS)).seconds)
 
 
 def decide_in(context: Context, claim: ast.Claim, budget: Budget) -> Verdict:
@@ -97,4 +98,36 @@ def decide_all(context: Context, seconds: float) -> tuple[ClaimVerdict, ...]:
     """Every claim of the loss of a context, in the order of the text."""
     item = context.checked.item
     claims = item.claims if isinstance(item, ast.Loss) else ()
-    return tuple(ClaimVerdict(c, decide_in(context, c, Budget(seconds))) for c in claims)
+    return tuple(ClaimVerdict(c, decide_for_all(context, c, seconds)) for c in claims)
+
+
+def decide_for_all(context: Context, claim: ast.Claim, seconds: float) -> Verdict:
+    """The verdict on a claim for every value of the params, also of those fixed when compiled.
+
+    A call of the loss itself has them as by default.
+    """
+    first, *others = context.variants
+    found = decide_in(first, claim, Budget(seconds))
+    if not (others or context.partial):
+        return found
+    calls, names = _mentions(context.checked, claim)
+    if calls:
+        plain = not names & {context.checked.name, "loss", *context.checked.params}
+        return found if plain else narrowed(found, context.defaults)
+    share = Budget(seconds)
+    verdicts = [found]
+    for k, other in enumerate(others):
+        if found.is_refuted:
+            break
+        verdicts.append(decide_in(other, claim, share.part(1 / (len(others) - k))))
+        found = all_of(verdicts)
+    return narrowed(found, context.partial)
+
+
+def _mentions(checked: Checked, claim: ast.Claim) -> tuple[bool, set[str]]:
+    """Whether a claim calls the loss itself, and the names that it has beside that."""
+    nodes = list(ast.walk(claim))
+    own = (checked.name, "loss")
+    calls = any(isinstance(n, ast.Call) and n.function in own for n in nodes)
+    names = {n.id for n in nodes if isinstance(n, ast.Name)}
+    return calls, names | {*own} if claim.kind != "holds" else names

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice, product
 from random import Random
 from typing import Any
 
@@ -19,7 +20,7 @@ from mpmath import mp
 
 from ..arithmetic import Value
 from ..check import Checked
-from ..elaborate.declare import Input, Param
+from ..elaborate.declare import Default, Input, Param
 from ..gradcheck.point import Clock, Point, places
 from ..gradcheck.points import Points, lengths_of_params
 from ..gradcheck.sampling import INSIDE, exact_array
@@ -42,12 +43,14 @@ from ..passes.differentiate import differentiate
 from ..pipeline import Numerics
 from ..separate import separate
 from .context import Context
+from .frame import batch_axis
 from .goal import Budget, OutOfBudget
 from .kinds.equality import same_value, translated
 from .normal import TooLarge
 from .regions import LEAST, Seen, described
 from .scalars import NotWritten
 from .statements import NotStated, replaced
+from .variants import MOST, Variants, shown, specialised, variants
 from .verdict import Verdict, unknown
 
 EQUAL, DIFFERS, UNKNOWN = "equal", "differs", "unknown"
@@ -130,31 +133,100 @@ def compare(old: Checked, new: Checked, seconds: float = SECONDS, seed: int = 0)
     if names is None or axes is None:
         return Comparison(old.name, DIFFERS, "other inputs", changes)
     new = replace(new, inputs={n: new.inputs[n] for n in names})
+    found = _for_all(old, new, seconds, seed)
+    return replace(found, changes=changes)
+
+
+def _for_all(old: Checked, new: Checked, seconds: float, seed: int) -> Comparison:
+    """Two losses beside each other at every value of the params that are fixed when compiled."""
+    kinds = variants(old), variants(new)
+    scope = " and ".join(dict.fromkeys(k.scope for k in kinds if k.scope))
+    picks = [*islice(_picks(old, new, kinds), MOST + 1)]
+    found: Comparison | None = None
+    for k, fixed in enumerate(picks[:MOST]):
+        part = seconds if not k else seconds / len(picks)
+        one = _at(old, new, fixed, part, seed)
+        if one is None:
+            continue
+        if one.verdict == DIFFERS:
+            return one
+        found = one if found is None or found.verdict == EQUAL else found
+    assert found is not None
+    scope = scope or (_named(picks[0]) if len(picks) > MOST else "")
+    if found.verdict == EQUAL and scope:
+        said = f"the values are equal for {scope}, proved by {found.how}"
+        return replace(found, verdict=UNKNOWN, how=said)
+    return found
+
+
+def _picks(
+    old: Checked, new: Checked, kinds: tuple[Variants, Variants]
+) -> Iterator[dict[str, Default]]:
+    """The values of the params that both losses have and that make formulas of their own."""
+    names = [n for n in old.params if n in new.params and any(n in k.values for k in kinds)]
+    choices = []
+    for n in names:
+        own = [old.params[n].default, new.params[n].default]
+        own += [v for k in kinds for v in k.values.get(n, ())]
+        choices.append([v for k, v in enumerate(own) if not any(_is_same(v, u) for u in own[:k])])
+    for picked in product(*choices):
+        yield dict(zip(names, picked, strict=True))
+
+
+def _is_same(a: Default, b: Default) -> bool:
+    return type(a) is type(b) and a == b
+
+
+def _named(fixed: Mapping[str, Default]) -> str:
+    return " and ".join(f"{n} = {shown(v)}" for n, v in fixed.items())
+
+
+def _at(
+    old: Checked, new: Checked, fixed: Mapping[str, Default], seconds: float, seed: int
+) -> Comparison | None:
+    """Two losses at some values of params; None where neither takes them."""
+    one, two = (_with(c, fixed) for c in (old, new))
+    if one is None or two is None:
+        said = f"one of them does not take {_named(fixed)}"
+        return None if one is two else Comparison(old.name, UNKNOWN, said)
     try:
-        pair = _Pair.of(old, new)
+        pair = _Pair.of(one, two)
     except NotStated as error:
-        return Comparison(old.name, UNKNOWN, str(error), changes)
+        return Comparison(old.name, UNKNOWN, str(error))
     if old.program.axes or new.program.axes:
-        return _of_functions(pair, changes)
-    return _decided(pair, changes, seconds, seed)
+        return _of_functions(pair)
+    found = _decided(pair, seconds, seed)
+    named = {n: shown(v) for n, v in fixed.items() if not _is_same(v, old.params[n].default)}
+    at = tuple(replace(d, at={**d.at, **{n: v for n, v in named.items() if n not in d.at}})
+               for d in found.differences)  # fmt: skip
+    return replace(found, differences=at)
 
 
-def _of_functions(pair: _Pair, changes: tuple[str, ...]) -> Comparison:
+def _with(checked: Checked, fixed: Mapping[str, Default]) -> Checked | None:
+    """A loss with the values of params that are not those by default."""
+    other = {n: v for n, v in fixed.items() if not _is_same(v, checked.params[n].default)}
+    again = specialised(checked, other) if other else checked
+    if again is None:
+        return None
+    return replace(again, inputs={n: again.inputs[n] for n in checked.inputs})
+
+
+def _of_functions(pair: _Pair) -> Comparison:
     """Functions whose value has axes: by the canonical form alone."""
     same = pair.old.program.value == pair.goal
     how = CANONICAL if same else "the canonical form alone, for a value with axes"
-    return Comparison(pair.old.name, EQUAL if same else UNKNOWN, how, changes)
+    return Comparison(pair.old.name, EQUAL if same else UNKNOWN, how)
 
 
-def _decided(pair: _Pair, changes: tuple[str, ...], seconds: float, seed: int) -> Comparison:
+def _decided(pair: _Pair, seconds: float, seed: int) -> Comparison:
     name = pair.old.name
     how = pair.form()
     if how is not None:
-        return Comparison(name, EQUAL, how, changes)
+        return Comparison(name, EQUAL, how)
     search = Search(pair, seed, Clock(seconds))
     with mp.workdps(DRAWN):
         differences = search.differences()
-    looked = Comparison(name, UNKNOWN, "", changes, (), tuple(search.notes), search.looked)
+    looked = Comparison(name, UNKNOWN, "", (), (), tuple(search.notes), search.looked)
     if differences:
         return replace(looked, verdict=DIFFERS, how=WITNESS, differences=differences)
     verdict = pair.verdict(seconds)
@@ -308,6 +380,7 @@ class _Pair:
         joined = replace(old, program=program, hidden={**old.hidden, **hidden})
         one, two = separate(old.program), separate(new.program)
         samples = one is not None and two is not None and one.op == two.op
+        samples = samples and None not in (batch_axis(old), batch_axis(new))
         samples = samples and not one.counted and not two.counted  # type: ignore[union-attr]
         return _Pair(joined, own, new.name, samples)
 

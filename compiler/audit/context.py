@@ -13,7 +13,7 @@ from mpmath import mp
 from .. import domains as dom
 from ..arithmetic import Value
 from ..check import Checked
-from ..elaborate.declare import Param
+from ..elaborate.declare import Default, Param
 from ..gradcheck.points import lengths_of_params
 from ..gradcheck.sizes import smallest
 from ..interpret import Machine
@@ -29,6 +29,8 @@ from .scalars import NotWritten, Writer
 from .search import ROUNDS, Point, Question, completed, find, number_at
 from .statements import Statements
 from .tidy import FALSE, tidy
+from .variants import Variants, variants
+from .variants import shown as value_text
 from .verdict import Verdict, Witness, proved, refuted, unknown
 
 LARGE, SMALL = 3, 2  # lengths of axes that claims are looked at with
@@ -51,6 +53,7 @@ class Context:
     budget: Budget = field(default_factory=Budget)
     seed: int = 0
     rounds: int = ROUNDS
+    fixed: Mapping[str, Default] = field(default_factory=dict)
 
     def begin(self, budget: Budget) -> None:
         """Start on another claim; what was written out stays."""
@@ -59,6 +62,30 @@ class Context:
     def check(self) -> None:
         """Raise OutOfBudget if the time is over."""
         self.budget.check()
+
+    @cached_property
+    def kinds(self) -> Variants:
+        """The formulas that the text stands for."""
+        return variants(self.checked)
+
+    @cached_property
+    def variants(self) -> list[Context]:
+        """A context for each of them, this one first."""
+        others = self.kinds.all[1:]
+        return [self, *(replace(self, checked=v.checked, fixed=v.fixed) for v in others)]
+
+    @property
+    def partial(self) -> str:
+        """The values of params that are looked at, where they are not all."""
+        return self.kinds.scope
+
+    @property
+    def defaults(self) -> str:
+        """The values by default of the params that are fixed when compiled."""
+        names = {n for v in self.kinds.all for n in v.fixed}
+        params = self.checked.params.items()
+        own = [f"{n} = {value_text(p.default)}" for n, p in params if n in names]
+        return " and ".join(own) or self.partial
 
     @cached_property
     def statements(self) -> Statements:
@@ -109,11 +136,14 @@ class Context:
 
     def scope(self, frame: Frame) -> str:
         """For which lengths of axes a proof at a frame holds."""
-        open_ = [a for a in frame.sizes
-                 if a != self.lead and a.size is None and a not in self.settled]  # fmt: skip
+        return " and ".join(f"{frame.sizes[a]} places of {a.name}" for a in self.open_axes)
+
+    @cached_property
+    def open_axes(self) -> list[Axis]:
+        """The axes of which another call may have other lengths, but for that of one sample."""
         tensors = (*self.checked.program.inputs, *self.checked.program.params)
-        used = [a for a in open_ if any(a in t.axes for t in tensors)]
-        return " and ".join(f"{frame.sizes[a]} places of {a.name}" for a in used)
+        axes = dict.fromkeys(a for t in tensors for a in t.axes)
+        return [a for a in axes if a != self.lead and a.size is None and a not in self.settled]
 
     # --- axes of any length
 
@@ -151,17 +181,19 @@ class Context:
         frame = self.frames[0]
         return {n: reach(d.meaning, frame.param_box) for n, d in frame.decls.items()}
 
-    def prove_whole(self, term: Expr | None, strict: bool = False) -> str | None:
+    def prove_whole(
+        self, term: Expr | None, strict: bool = False, share: float = 0.4
+    ) -> str | None:
         """How `term >= 0` is shown for axes of any length."""
         if term is None:
             return None
         goal = Goal(term, self.whole_box, (), strict)
-        how = Prover(self.budget.part(0.4), any_length=True).prove(goal)
+        how = Prover(self.budget.part(share), any_length=True).prove(goal)
         if how is not None:
             return how
         self.check()
         scalars = abstracted(goal)
-        return None if scalars is None else self.prover(0.2).prove(scalars)
+        return None if scalars is None else self.prover(share / 2).prove(scalars)
 
     # --- small lengths
 
@@ -207,8 +239,8 @@ class Context:
         own = {n: x for n, x in point.items() if n in case.box}
         fixed = {n: number_at(t, own) for n, t in case.fixed.items()}
         shown = {n: _text(own[n]) if n in own else _value_text(fixed[n]) for n in (*own, *fixed)}
-        values = {name: _nested(frame, name, shown) for name in frame.decls
-                  if name not in frame.static}  # fmt: skip
+        values = {name: _nested(frame, name, shown) for name in frame.free}
+        values |= {n: value_text(v) for n, v in self.fixed.items() if n not in values}
         inputs = ", ".join(f"{n}={v}" for n, v in values.items())
         numbers = [(n, _text(x)) for n, x in point.items() if n in claim.extra and "#" not in n]
         exact = completed(case, own) | {

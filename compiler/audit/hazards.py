@@ -8,9 +8,10 @@ the rules of proof; what is neither is possible.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import chain, islice, product
 from typing import Any
@@ -34,23 +35,28 @@ from ..ir import (
     Program,
     Reduce,
     Select,
+    Size,
+    postorder,
 )  # fmt: skip
 from ..pipeline import Numerics
+from ..separate import leading, reads_place, runs_over, separate
 from .context import Context, Doubt, each_case
 from .derivative import derivative
-from .frame import Case, Frame
+from .frame import Case, Frame, rests_on
 from .goal import Budget, Goal, OutOfBudget, split_at, variables
 from .interval import Interval
 from .normal import normal
 from .numeric import evaluate
 from .places import Places
+from .prove import EXACT
 from .scalars import NotWritten, open_places
 from .search import Point, Question, completed, draw, number_at, rounded
 from .tidy import FALSE, ONE, ZERO, build, negated
-from .verdict import Witness
+from .verdict import Witness, both
 
-NAN, INFINITE, GRADIENT, FLAT = "nan", "infinite", "gradient", "flat"
-CASES, PIECES, TRIES, PLACES, CORNERS = 8, 24, 12, 8, 40
+NAN, INFINITE, GRADIENT, FLAT, PLACE = "nan", "infinite", "gradient", "flat", "place"
+CASES, PIECES, TRIES, CORNERS = 8, 24, 12, 40
+LONGER = 2  # cases with longer axes
 SHARE = 0.4  # of the time that is left, for one search
 Env = dict[Index, int]
 Test = Callable[[Machine, Apply, Env], bool]
@@ -61,8 +67,9 @@ Trouble = Callable[[Frame, Mapping[str, Any]], "Culprit | None"]
 class Hazard:
     """A hazard: its kind, what happens in words, where in the text, and an input that shows it.
 
-    `kind` is "nan" or "infinite" (of the value), "gradient" (one that is not finite) or "flat" (a
-    gradient of 0 on a whole region, though the loss could be smaller). Without a witness it was
+    `kind` is "nan" or "infinite" (of the value), "gradient" (one that is not finite), "flat" (a
+    gradient of 0 on a whole region, though the loss could be smaller) or "place" (the value of a
+    sample depends on its place in the batch, which the text shows). Any other without a witness was
     neither found nor ruled out.
     """
 
@@ -74,7 +81,7 @@ class Hazard:
     @property
     def status(self) -> str:
         """Whether it was "found", or is only "possible"."""
-        return "possible" if self.witness is None else "found"
+        return "possible" if self.witness is None and self.kind != PLACE else "found"
 
     def to_json(self) -> dict[str, object]:
         """The hazard as JSON has it."""
@@ -90,11 +97,13 @@ class Hazard:
 class Hazards:
     """What was found, and how many parts that could be hazards were shown to be none.
 
-    `notes` says which search ended because its time was over.
+    `scoped` counts those for which that was shown of some lengths of axes, or values of params,
+    alone, by these. `notes` says which search ended because its time was over.
     """
 
     found: tuple[Hazard, ...]
     safe: int
+    scoped: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -107,12 +116,32 @@ class Culprit:
     loss: Any = None
 
 
+Part = tuple[Span, int]  # where it stands in the text, and which one there
+
+
 def hazards(context: Context) -> Hazards:
-    """The hazards of a loss."""
-    places = Places.of(context.checked)
+    """The hazards of a loss, for all values of its params."""
     found: dict[tuple[str, Span], Hazard] = {}
+    scopes: dict[Part, str | None] = {}
     notes: list[str] = []
-    searches = (("values", _of_values), ("gradients", _of_gradients), ("flat regions", _flat))
+    whole = context.budget
+    for k, variant in enumerate(context.variants):
+        variant.budget = whole.part(1 / (len(context.variants) - k))
+        _of_one(variant, found, scopes, notes)
+    context.budget = whole
+    shown = Counter(both(s, context.partial) for s in scopes.values() if s is not None)
+    safe = shown.pop("", 0)
+    return Hazards(tuple(found.values()), safe, shown, tuple(dict.fromkeys(notes)))
+
+
+def _of_one(
+    context: Context, found: dict[tuple[str, Span], Hazard], scopes: dict[Part, str | None],
+    notes: list[str],
+) -> None:  # fmt: skip
+    """The hazards of one formula, and the scopes of what is shown of its parts."""
+    places = Places.of(context.checked)
+    searches = (("places", _of_places), ("values", _of_values), ("gradients", _of_gradients),
+                ("flat regions", _flat))  # fmt: skip
     whole = context.budget
     for name, search in searches:
         context.budget = whole.part(SHARE)
@@ -120,13 +149,14 @@ def hazards(context: Context) -> Hazards:
             found.setdefault((hazard.kind, hazard.span), hazard)
     context.budget = whole
     seen = {span for _, span in found}
-    safe = 0
-    for span, what, how in _suspects(context, places):
-        if how is not None:
-            safe += 1
-        elif span not in seen:
+    count = Counter[Span]()
+    for span, what, scope in _suspects(context, places):
+        part = span, count[span]
+        count[span] += 1
+        known = scopes.get(part, "")
+        scopes[part] = None if scope is None or known is None else max(known, scope, key=len)
+        if scope is None and span not in seen:
             found.setdefault((NAN, span), Hazard(NAN, f"{what} could not be ruled out", span))
-    return Hazards(tuple(found.values()), safe, tuple(notes))
 
 
 def _in_time(found: Iterator[Hazard], name: str, notes: list[str]) -> Iterator[Hazard]:
@@ -135,6 +165,21 @@ def _in_time(found: Iterator[Hazard], name: str, notes: list[str]) -> Iterator[H
         yield from found
     except OutOfBudget:
         notes.append(f"hazards: the search of {name} ended, out of time")
+
+
+# --- places ---------------------------------------------------------------------------------------
+
+
+def _of_places(context: Context, places: Places) -> Iterator[Hazard]:
+    """Where the place of a sample in its batch is a number, of values one for each sample."""
+    program = context.checked.program
+    lead = leading(program)
+    if lead is None or separate(program) is None:
+        return
+    for term in postorder(program.value):
+        if reads_place(term, lead):
+            what = f"the value of a sample depends on its place: `{lead.name}` is a number here"
+            yield Hazard(PLACE, what, places.place(term))
 
 
 # --- values ---------------------------------------------------------------------------------------
@@ -149,7 +194,8 @@ def _of_values(context: Context, places: Places) -> Iterator[Hazard]:
         found = culprit(machine, value, {})
         return None if found is None else replace(found, loss=machine.run(value, {}))
 
-    for frame, case in islice(each_case(context.frames), CASES):
+    cases = islice(each_case(context.frames), CASES)
+    for frame, case in chain(cases, islice(each_case(context.longer), LONGER)):
         term = case.of(frame.write(value))
         searched = _troubled(context, frame, case, term, trouble)
         for point, found in chain(_at_corners(context, frame, case, trouble), searched):
@@ -410,14 +456,16 @@ def _stays(question: Question, here: Mapping[str, Any], name: str) -> bool:
 
 
 def _suspects(context: Context, places: Places) -> Iterator[tuple[Span, str, str | None]]:
-    """Parts that have no finite value for some arguments, and how those are ruled out."""
-    frame = context.frames[0]
+    """Parts that have no finite value for some arguments, and for what those are ruled out.
+
+    That is "" for all, the lengths of axes, or None where they are not ruled out.
+    """
     for part, conditions in _risky(context.checked.program.value, ()):
-        how: str | None = None
+        scope: str | None = None
         with suppress(OutOfBudget):
-            how = _always_ruled_out(context, frame, part, conditions)
+            scope = _ruled_out_for(context, part, conditions)
         span = places.place(part)
-        yield span, f"that `{span.words}` has no finite value", how
+        yield span, f"that `{span.words}` has no finite value", scope
 
 
 def _risky(term: Expr, conditions: tuple[Expr, ...]) -> Iterator[tuple[Apply, tuple[Expr, ...]]]:
@@ -455,29 +503,49 @@ _SAFE: Mapping[str, Callable[..., list[list[Expr]]]] = {
 }
 
 
-def _always_ruled_out(
-    context: Context, frame: Frame, part: Apply, conditions: tuple[Expr, ...]
-) -> str | None:
-    """How it is shown that a part is finite in all cases."""
-    how: str | None = "interval arithmetic"
-    for case in frame.cases[:CASES]:
-        how = _ruled_out(context, frame, case, part, conditions)
-        if how is None:
-            break
-    return how
+def _ruled_out_for(context: Context, part: Apply, conditions: tuple[Expr, ...]) -> str | None:
+    """For which lengths of axes a part is shown to be finite."""
+    alternatives = _SAFE[part.op](*part.args)
+    if any(all(_is_positive(context, t) for t in terms) for terms in alternatives):
+        return ""
+    frame = context.frames[0]
+    if not all(_ruled_out(context, frame, case, part, conditions) for case in frame.cases):
+        return None
+    return context.scope(frame) if _hangs_on_lengths(context, (part, *conditions)) else ""
+
+
+def _is_positive(context: Context, term: Expr) -> bool:
+    """Whether a term is shown to be above 0 for axes of any length, whatever the conditions."""
+    return context.prove_whole(context.whole(term), True, 0.05) is not None
+
+
+def _hangs_on_lengths(context: Context, terms: tuple[Expr, ...]) -> bool:
+    """Whether terms can have other values where axes are longer."""
+    order = postorder(*terms)
+    names = {t.tensor.name for t in order if isinstance(t, Access)}
+    domains = [m for n, m in context.checked.domains.items()
+               if n in names or n in context.checked.params]  # fmt: skip
+    for axis in context.open_axes:
+        if any(rests_on(meaning, axis) for meaning in domains):
+            return True
+        for t in order:
+            binds = any(runs_over(b, axis) for b in t.binds)
+            if binds or reads_place(t, axis) or (isinstance(t, Size) and t.axis == axis):
+                return True
+    return False
 
 
 def _ruled_out(
     context: Context, frame: Frame, case: Case, part: Apply, conditions: tuple[Expr, ...]
 ) -> str | None:
     """How it is shown that a part is finite in a case."""
-    how: str | None = "interval arithmetic"
+    how: str | None = EXACT
     free = sorted((i for i in part.free if isinstance(i, Bound)), key=repr)
     spans = [frame.writer.bounds(b.range) for b in free]
     if None in spans:
         return None
     ranges = [range(*s) for s in spans if s is not None]
-    for place in islice(product(*ranges), PLACES):
+    for place in product(*ranges):
         if context.budget.left <= 0:
             return None
         env: Env = dict(zip(free, place, strict=True))

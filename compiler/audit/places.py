@@ -43,7 +43,7 @@ class Places:
         """The places in a loss's text."""
         item = checked.item
         run = _Marking(Findings())
-        scope = where(run, item.where, declare(item, checked.unit, run, {}).scope)
+        scope = where(run, item.where, declare(item, checked.unit, run, checked.defaults).scope)
         run.expr(item.body, scope)
         spans: dict[bytes, Span] = {}
         for term, span in run.marks.items():

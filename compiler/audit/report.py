@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,13 @@ from .goal import Budget
 from .hazards import Hazard, Hazards, hazards
 from .influence import Influence, influences
 from .invariants import Invariant, invariants
+from .kinds.comparison import all_of
 from .oracles import agreement, bits, conventions, disagreements, opinions
 from .scalars import NotWritten
-from .verdict import PROVED, REFUTED, UNKNOWN, Verdict
+from .verdict import PROVED, REFUTED, SCOPED, UNKNOWN, Verdict, narrowed
 
-FAILS = (REFUTED, "hazard", UNKNOWN, "gradient", "accuracy", "data")
+CLAIMED = (PROVED, SCOPED, REFUTED, UNKNOWN)
+FAILS = (REFUTED, "hazard", UNKNOWN, SCOPED, "gradient", "accuracy", "data")
 HAZARD_SECONDS = 1.5
 SEPARATE = (
     "the {op} of one value for each sample: samples can have weights and masks, and values over "
@@ -73,6 +75,7 @@ class AuditReport:
     claims: tuple[ClaimVerdict, ...]
     hazards: tuple[Hazard, ...]
     safe: int
+    scoped: Mapping[str, int]
     kinks: tuple[tuple[str, str], ...]
     rewrites: tuple[Rewrite, ...]
     influence: tuple[Influence, ...]
@@ -108,7 +111,7 @@ class AuditReport:
         return (*self.checked.inputs.values(), *params)
 
     def count(self, kind: str) -> int:
-        """How many claims were proved, refuted or unknown; or how many findings there are."""
+        """How many claims were proved (for all), scoped, refuted, unknown; or how many findings."""
         match kind:
             case "hazard":
                 return len(self.hazards)
@@ -120,7 +123,7 @@ class AuditReport:
             case "data":
                 ranges = self.data.ranges if self.data is not None else ()
                 return sum(r.outside > 0 for r in ranges)
-        return sum(c.verdict.kind == kind for c in self.claims)
+        return sum(c.verdict.word == kind for c in self.claims)
 
     def fails(self, *kinds: str) -> bool:
         """Whether anything of these kinds, of those in FAILS, was found."""
@@ -134,7 +137,7 @@ class AuditReport:
     @property
     def summary(self) -> str:
         """One line."""
-        counts = [f"{self.count(k)} {k}" for k in (PROVED, REFUTED, UNKNOWN) if self.count(k)]
+        counts = [f"{self.count(k)} {k}" for k in CLAIMED if self.count(k)]
         parts = [", ".join(counts) or "no claims"]
         if self.hazards:
             parts.append(plural(len(self.hazards), "hazard"))
@@ -205,11 +208,18 @@ class AuditReport:
     def _hazard_lines(self) -> Iterator[str]:
         for hazard in self.hazards:
             yield from hazard_text(hazard).split("\n")
-        if self.safe:
-            word = "part that could fail is" if self.safe == 1 else "parts that could fail are"
-            yield f"{self.safe} {word} shown to be finite on the whole domain"
-        elif not self.hazards:
+        yield from self.shown
+        if not self.hazards and not self.safe and not self.scoped:
             yield "none" if self.searched else "none found; see the notes"
+
+    @property
+    def shown(self) -> Iterator[str]:
+        """Of how many parts that could fail it is shown that they are finite, and for what."""
+        for scope, n in {"": self.safe, **self.scoped}.items():
+            if n:
+                word = "part that could fail is" if n == 1 else "parts that could fail are"
+                given = f" for {scope}" if scope else ""
+                yield f"{n} {word} shown to be finite on the whole domain{given}"
 
     def to_html(self, path: str | PathLike[str]) -> None:
         """Write the report as one HTML file that needs nothing else."""
@@ -224,6 +234,7 @@ class AuditReport:
             "claims": [{"claim": c.text, **c.verdict.to_json()} for c in self.claims],
             "domains": [_domain_json(d) for d in self.domains],
             "hazards": [h.to_json() for h in self.hazards], "safe": self.safe,
+            "scoped": dict(self.scoped),
             "kinks": [{"at": where, "slope": rule} for where, rule in self.kinks],
             "rewrites": [r.to_json() for r in self.rewrites],
             "gradient": self.gradient.to_json() if self.gradient is not None else None,
@@ -251,11 +262,23 @@ def audit(
     found, notes = _hazards(context, search)
     separated = separate(checked.program)
     return AuditReport(
-        checked, claims, found.found, found.safe, tuple(_kinks(checked)),
+        checked, claims, found.found, found.safe, found.scoped, tuple(_kinks(checked)),
         () if brief else tuple(_rewrites(checked)),
-        () if brief else influences(checked), () if brief else invariants(checked),
+        () if brief else influences(checked), () if brief else _invariants(context),
         separated.op if separated is not None else None, notes=tuple(notes),
     )  # fmt: skip
+
+
+def _invariants(context: Context) -> tuple[Invariant, ...]:
+    """The invariants, for all values of the params; what one formula lacks, none has."""
+    first, *others = [invariants(v.checked) for v in context.variants]
+    for other in others:
+        found = {(i.name, i.text): i.verdict for i in other}
+        first = tuple(
+            replace(i, verdict=all_of([i.verdict, found[i.name, i.text]]))
+            for i in first if (i.name, i.text) in found
+        )  # fmt: skip
+    return tuple(replace(i, verdict=narrowed(i.verdict, context.partial)) for i in first)
 
 
 def _hazards(context: Context, seconds: float) -> tuple[Hazards, list[str]]:
@@ -320,10 +343,11 @@ def _invariant(found: Invariant) -> Iterator[str]:
 
 
 def _verdict(text: str, v: Verdict) -> Iterator[str]:
-    yield f"{v.kind:9}{text}"
-    scope = f", for {v.scope}" if v.scope else ""
-    if v.is_proved:
-        yield f"         by {v.how}{scope}"
+    yield f"{v.word:9}{text}"
+    if v.is_proved and v.scope:
+        yield f"         {v.said}, by {v.how}"
+    elif v.is_proved:
+        yield f"         by {v.how}"
     elif v.is_refuted and v.witness is not None:
         yield f"         {v.witness.text}"
         yield from (f"         {name} = {value}" for name, value in v.witness.numbers)

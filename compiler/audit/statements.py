@@ -17,13 +17,20 @@ from ..ir import (
     ERROR,
     REAL,
     Access,
+    Along,
+    Axis,
     Const,
+    Dim,
     Expr,
     Index,
+    Position,
     Program,
     Range,
+    Reduce,
+    Size,
     Symbol,
     Tensor,
+    along,
     rebuild,
     reduce,
     substitute,
@@ -46,7 +53,7 @@ class Statements(Elaborator):
     def of(checked: Checked) -> Statements:
         """The reader of a loss's claims."""
         run = Statements(Findings(), checked=checked)
-        declared = declare(checked.item, checked.unit, run, {})
+        declared = declare(checked.item, checked.unit, run, checked.defaults)
         run.scope = where(run, checked.item.where, declared.scope)
         return run
 
@@ -64,6 +71,9 @@ class Statements(Elaborator):
         if self.findings.errors or term.kind == ERROR:
             said = self.findings.errors[0].message if self.findings.errors else "no meaning"
             raise NotStated(said)
+        moving = self.static_used - self.loss.static
+        if moving:
+            raise NotStated(f"{', '.join(sorted(moving))} as a place, which the claim alone fixes")
         return term
 
     def expr(self, node: ast.Expr, scope: Scope) -> Expr:
@@ -107,6 +117,7 @@ class Statements(Elaborator):
         if len(node.args) != len(inputs):
             raise NotStated(f"{node.function} takes {len(inputs)} arguments")
         terms = {n: self.number(a, scope) for n, a in zip(inputs, node.args, strict=True)}
+        axes = self.axes_of(terms)
         params = {t.name for t in self.loss.program.params}
         for name in params & set(self.loss.params):
             default = self.loss.params[name].default
@@ -116,7 +127,60 @@ class Statements(Elaborator):
             if keyword.name not in params or keyword.name in self.loss.static:
                 raise NotStated(f"another value of {keyword.name}")
             terms[keyword.name] = self.number(keyword.value, scope)
-        return replaced(self.loss.program.value, terms)
+        return on_axes(replaced(self.loss.program.value, terms), axes)
+
+    def axes_of(self, terms: dict[str, Expr]) -> dict[Axis, Axis]:
+        """The axes on which arguments stand in place of the inputs' own, as one tensor for another.
+
+        Those arguments are read at the places of the inputs' axes instead.
+        """
+        found: dict[Axis, Axis] = {}
+        for name, term in terms.items():
+            own = self.loss.inputs[name].tensor
+            if term.free <= {Symbol(a.name, a) for a in own.axes}:
+                found |= {a: found.get(a, a) for a in own.axes}
+                continue
+            mine = term.tensor if isinstance(term, Access) else None
+            if mine is None or len(mine.axes) != len(own.axes) or term != renamed(mine, mine):
+                raise NotStated(f"an argument for {name} that has other axes")
+            for theirs, axis in zip(own.axes, mine.axes, strict=True):
+                if found.setdefault(theirs, axis) != axis:
+                    raise NotStated("arguments of which the axes do not line up")
+            terms[name] = renamed(mine, own)
+        return found
+
+
+def renamed(mine: Tensor, theirs: Tensor) -> Expr:
+    """A tensor read at the indices of another's axes."""
+    return Access(mine, tuple(Position(Symbol(a.name, a)) for a in theirs.axes))
+
+
+def on_axes(value: Expr, axes: Mapping[Axis, Axis]) -> Expr:
+    """A term over other axes."""
+    if all(a == b for a, b in axes.items()):
+        return value
+
+    def span(r: Range) -> Range:
+        return Range(tuple(map(dim, r.starts)), tuple(map(dim, r.stops)))
+
+    def dim(d: Dim) -> Dim:
+        total = Dim(d.const)
+        for axis, n in d.sizes:
+            total = total + Dim.of(axes.get(axis, axis)) * n
+        return total
+
+    def visit(t: Expr) -> Expr | None:
+        if isinstance(t, Size):
+            return Size(axes.get(t.axis, t.axis))
+        if not isinstance(t, Reduce | Along):
+            return None
+        body, *rest = [rebuild(p, visit) for p in t.parts]
+        chosen = rest[-1] if t.filter is not None else None
+        if isinstance(t, Along):
+            return along(t.op, t.index, span(t.index.range), body, rest[0], chosen)
+        return reduce(t.op, {b: span(b.range) for b in t.indices}, body, chosen, t.result)
+
+    return rebuild(value, visit)
 
 
 def replaced(value: Expr, terms: Mapping[str, Expr]) -> Expr:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 PROVED, REFUTED, UNKNOWN = "proved", "refuted", "unknown"
+SCOPED = "scoped"  # proved, though not for all lengths of axes and values of params
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Witness:
 class Verdict:
     """A verdict and how it was reached.
 
-    `scope` says for which axes and params it holds, where not for all; `tried` is what gave
-    nothing.
+    `scope` says for which lengths of axes and values of params a proof holds, where not for all;
+    `tried` is what gave nothing.
     """
 
     kind: str
@@ -48,17 +49,26 @@ class Verdict:
         return self.kind == PROVED
 
     @property
+    def word(self) -> str:
+        """The verdict in one word: a proof with a scope is "scoped"."""
+        return SCOPED if self.is_proved and self.scope else self.kind
+
+    @property
+    def said(self) -> str:
+        """The verdict in words."""
+        return f"{self.kind} for {self.scope}" if self.scope else self.kind
+
+    @property
     def is_refuted(self) -> bool:
         """Whether the claim was refuted."""
         return self.kind == REFUTED
 
     def __str__(self) -> str:
-        scope = f", {self.scope}" if self.scope else ""
         if self.kind == REFUTED:
             return f"refuted: {self.witness}"
         if self.kind == PROVED:
-            return f"proved by {self.how}{scope}"
-        return f"unknown: tried {', '.join(self.tried) or 'nothing'}{scope}"
+            return f"{self.said} by {self.how}"
+        return f"unknown: tried {', '.join(self.tried) or 'nothing'}"
 
     def to_json(self) -> dict[str, object]:
         """The verdict as JSON has it."""
@@ -81,6 +91,18 @@ def refuted(witness: Witness, how: str = "a witness") -> Verdict:
     return Verdict(REFUTED, how, witness=witness)
 
 
-def unknown(*tried: str, scope: str = "") -> Verdict:
+def narrowed(verdict: Verdict, scope: str) -> Verdict:
+    """A verdict that holds for some values of params alone; a witness is one all the same."""
+    if not scope or not verdict.is_proved:
+        return verdict
+    return replace(verdict, scope=both(verdict.scope, scope))
+
+
+def both(scope: str, other: str) -> str:
+    """Two scopes as one; that for all is empty."""
+    return " and ".join(filter(None, (scope, other)))
+
+
+def unknown(*tried: str) -> Verdict:
     """A claim that was neither proved nor refuted."""
-    return Verdict(UNKNOWN, scope=scope, tried=tried)
+    return Verdict(UNKNOWN, tried=tried)

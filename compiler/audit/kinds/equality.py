@@ -14,21 +14,11 @@ from ...check import Checked, check
 from ...ir import (
     BOOL,
     INT,
-    Access,
     Apply,
     Axis,
     Const,
-    Dim,
     Expr,
-    Index,
-    Position,
-    Range,
-    Reduce,
-    Size,
-    Symbol,
     Tensor,
-    rebuild,
-    reduce,
 )
 from ..context import Context, Doubt, Exact, Pairs, Values, ladder, value_of_variable
 from ..degrees import is_invariant
@@ -38,8 +28,9 @@ from ..interval import INF, REALS, Interval
 from ..normal import is_equal
 from ..prove import NORMAL_FORM, RULES
 from ..scalars import scalar
-from ..statements import NotStated, replaced
+from ..statements import NotStated, on_axes, renamed, replaced
 from ..tidy import TRUE, build, tidy
+from ..variants import specialised
 from ..verdict import Verdict, proved
 from .comparison import all_of, decide_gap, zero_or_more
 
@@ -77,9 +68,9 @@ def symmetric(context: Context, claim: ast.Claim) -> Verdict:
 
 def _traded(value: Expr, a: Tensor, b: Tensor) -> Expr:
     """A term with each of two tensors in place of the other, and so with their axes."""
-    swapped = replaced(value, {a.name: _renamed(b, a), b.name: _renamed(a, b)})
+    swapped = replaced(value, {a.name: renamed(b, a), b.name: renamed(a, b)})
     pairs = list(zip(a.axes, b.axes, strict=True))
-    return _on_axes(swapped, dict(pairs) | {y: x for x, y in pairs})
+    return on_axes(swapped, dict(pairs) | {y: x for x, y in pairs})
 
 
 def _minus(a: Expr, b: Expr) -> Expr:
@@ -96,7 +87,20 @@ def equals(context: Context, claim: ast.Claim) -> Verdict:
     mine, theirs = list(context.checked.inputs), list(other.inputs)
     if len(mine) != len(theirs):
         raise NotStated(f"{claim.word} takes {len(theirs)} inputs")
+    other = _alike(context.checked, other)
     return same_value(context, translated(context.checked, other), other.name)
+
+
+def _alike(own: Checked, other: Checked) -> Checked:
+    """Another loss with one's own values of the params that are fixed when compiled."""
+    fixed = {n: p.default for n, p in own.params.items() if n in own.static and n in other.params}
+    found = specialised(other, fixed) if fixed else other
+    if found is None:
+        raise NotStated(f"{other.name} at {', '.join(fixed)} as here")
+    moving = [n for n in found.static if n in own.params and n not in own.static]
+    if moving:
+        raise NotStated(f"{other.name} for more values of {', '.join(moving)} than one")
+    return found
 
 
 def same_value(context: Context, goal: Expr, name: str) -> Verdict:
@@ -118,10 +122,10 @@ def translated(own: Checked, other: Checked) -> Expr:
         if len(mine.tensor.axes) != len(theirs.tensor.axes):
             raise NotStated(f"{other.name} has other axes")
     for mine, theirs in zip(own.inputs.values(), other.inputs.values(), strict=True):
-        terms[theirs.name] = _renamed(mine.tensor, theirs.tensor)
+        terms[theirs.name] = renamed(mine.tensor, theirs.tensor)
     for name, param in other.params.items():
         if name in own.params:
-            terms[name] = _renamed(own.params[name].tensor, param.tensor)
+            terms[name] = renamed(own.params[name].tensor, param.tensor)
         elif param.default is not None and not isinstance(param.default, tuple | str):
             terms[name] = Const(param.default)
         elif param.default is not None:
@@ -129,38 +133,7 @@ def translated(own: Checked, other: Checked) -> Expr:
     axes: dict[Axis, Axis] = {}
     for mine, theirs in zip(own.inputs.values(), other.inputs.values(), strict=True):
         axes |= dict(zip(theirs.tensor.axes, mine.tensor.axes, strict=True))
-    return _on_axes(replaced(other.program.value, terms), axes)
-
-
-def _renamed(mine: Tensor, theirs: Tensor) -> Expr:
-    """A tensor read at the indices of another's axes."""
-    return Access(mine, tuple(Position(Symbol(a.name, a)) for a in theirs.axes))
-
-
-def _on_axes(value: Expr, axes: Mapping[Axis, Axis]) -> Expr:
-    """A term over other axes."""
-    if all(a == b for a, b in axes.items()):
-        return value
-
-    def span(r: Range) -> Range:
-        return Range(tuple(map(dim, r.starts)), tuple(map(dim, r.stops)))
-
-    def dim(d: Dim) -> Dim:
-        total = Dim(d.const)
-        for axis, n in d.sizes:
-            total = total + Dim.of(axes.get(axis, axis)) * n
-        return total
-
-    def visit(t: Expr) -> Expr | None:
-        if isinstance(t, Size):
-            return Size(axes.get(t.axis, t.axis))
-        if isinstance(t, Reduce):
-            ranges: dict[Index, Range] = {b: span(b.range) for b in t.indices}
-            parts = [rebuild(p, visit) for p in t.parts]
-            return reduce(t.op, ranges, parts[0], parts[1] if t.filter else None, t.result)
-        return None
-
-    return rebuild(value, visit)
+    return on_axes(replaced(other.program.value, terms), axes)
 
 
 def _named(context: Context, word: str, claim: ast.Claim) -> Checked:

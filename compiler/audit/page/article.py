@@ -41,8 +41,9 @@ from .svg import panels
 
 LONG, TOO_LONG = 6000, 60000  # characters of MathML that are folded, or left out
 PLOT_SECONDS = 5.0
-MARKS = {"proved": "good", "refuted": "bad", "unknown": "open"}
-TITLES = {"nan": "no number", "infinite": "infinite", "gradient": "gradient", "flat": "flat"}
+MARKS = {"proved": "good", "scoped": "part", "refuted": "bad", "unknown": "open"}
+TITLES = {"nan": "no number", "infinite": "infinite", "gradient": "gradient", "flat": "flat",
+          "place": "place"}  # fmt: skip
 
 
 def article(report: AuditReport, key: str) -> str:
@@ -176,30 +177,30 @@ def _claim(claim: ClaimVerdict) -> tuple[str, str, str]:
 
 
 def _verdict(found: Verdict) -> str:
-    return verdict(MARKS[found.kind], found.kind)
+    return verdict(MARKS[found.word], found.said)
 
 
 def _why(found: Verdict) -> str:
-    scope = f" For {found.scope}." if found.scope else ""
     if found.is_refuted and found.witness is not None:
         rows = "".join(
             f"<dt>{code(name)}</dt><dd>{code(value)}</dd>" for name, value in found.witness.numbers
         )
         return f"{code(found.witness.text)}<dl>{rows}</dl>"
     if found.is_proved:
-        return escape(f"By {found.how}.{scope}")
-    return escape(f"Tried {', '.join(found.tried) or 'nothing'}.{scope}")
+        return escape(f"By {found.how}.")
+    return escape(f"Tried {', '.join(found.tried) or 'nothing'}.")
 
 
 def hazards(report: AuditReport) -> Iterator[str]:
     """Places that can give NaN, infinity or a dead gradient, each with an input that shows it."""
     items = [_hazard(k + 1, h) for k, h in enumerate(report.hazards)]
     yield f'<ol class="hazards">{"".join(items)}</ol>' if items else ""
-    n = report.safe
-    if n:
-        what = "part that could fail is" if n == 1 else "parts that could fail are"
-        yield f"<p>{verdict('good', f'{n} {what} shown to be finite on the whole domain.')}</p>"
-    elif not items and report.searched:
+    marks = ["good"] * bool(report.safe) + ["part"] * len(report.scoped)
+    for mark, what in zip(marks, report.shown, strict=True):
+        yield f"<p>{verdict(mark, f'{what}.')}</p>"
+    if marks:
+        return
+    if not items and report.searched:
         yield f"<p>{verdict('good', 'No part of the formula can fail.')}</p>"
     elif not items:
         yield f"<p>{verdict('open', 'None was found; see the notes at the end.')}</p>"

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from ..report import AuditReport
-from ..verdict import PROVED, REFUTED, UNKNOWN
+from ..verdict import PROVED, REFUTED, SCOPED, UNKNOWN
 from .article import accuracy_chip, article, gradient_chip
 from .html import table, verdict
 
@@ -70,7 +70,7 @@ def _index(entries: Sequence[Entry], title: str) -> str:
 
 
 def _claims(report: AuditReport) -> str:
-    kinds = ((REFUTED, "bad"), (UNKNOWN, "open"), (PROVED, "good"))
+    kinds = ((REFUTED, "bad"), (UNKNOWN, "open"), (SCOPED, "part"), (PROVED, "good"))
     found = [verdict(mark, f"{report.count(k)} {k}") for k, mark in kinds if report.count(k)]
     return " ".join(found) or "none"
 

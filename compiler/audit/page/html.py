@@ -71,7 +71,7 @@ def code(text: str) -> str:
 
 def verdict(kind: str, word: str = "") -> str:
     """A verdict as a sign and a word, so that colour is not needed to tell them apart."""
-    sign = {"good": "✓", "bad": "✗", "open": "?", "warn": "!"}[kind]
+    sign = {"good": "✓", "bad": "✗", "open": "?", "warn": "!", "part": "◑"}[kind]
     return (
         f'<span class="verdict {kind}"><span class="sign" aria-hidden="true">{sign}</span>'
         f"{escape(word)}</span>"
