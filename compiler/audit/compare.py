@@ -50,7 +50,7 @@ from .normal import TooLarge
 from .regions import LEAST, Seen, described
 from .scalars import NotWritten
 from .statements import NotStated, replaced
-from .variants import MOST, Variants, shown, specialised, variants
+from .variants import MOST, Variants, shown, specialised, spelt, variants
 from .verdict import Verdict, unknown
 
 EQUAL, DIFFERS, UNKNOWN = "equal", "differs", "unknown"
@@ -178,7 +178,7 @@ def _is_same(a: Default, b: Default) -> bool:
 
 
 def _named(fixed: Mapping[str, Default]) -> str:
-    return " and ".join(f"{n} = {shown(v)}" for n, v in fixed.items())
+    return " and ".join(f"{n} = {spelt(v)}" for n, v in fixed.items())
 
 
 def _at(

@@ -29,7 +29,7 @@ from .scalars import NotWritten, Writer
 from .search import ROUNDS, Point, Question, completed, find, number_at
 from .statements import Statements
 from .tidy import FALSE, tidy
-from .variants import Variants, variants
+from .variants import Variants, defaults, variants
 from .variants import shown as value_text
 from .verdict import Verdict, Witness, proved, refuted, unknown
 
@@ -83,9 +83,7 @@ class Context:
     def defaults(self) -> str:
         """The values by default of the params that are fixed when compiled."""
         names = {n for v in self.kinds.all for n in v.fixed}
-        params = self.checked.params.items()
-        own = [f"{n} = {value_text(p.default)}" for n, p in params if n in names]
-        return " and ".join(own) or self.partial
+        return defaults(self.checked, names) or self.partial
 
     @cached_property
     def statements(self) -> Statements:

@@ -8,7 +8,7 @@ shown of each of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice, product
@@ -22,6 +22,7 @@ from ..ir import BOOL
 from .tidy import tidy, value_of
 
 MOST = 12  # formulas of one text
+TRIED = 4  # numbers in place of `none`
 NEAR = (1, -1, 3)  # steps from a default to other values, where not all can be tried
 HALF = Fraction(1, 2)
 
@@ -75,9 +76,14 @@ def variants(checked: Checked) -> Variants:
             short |= {n for n in again.static if again.params[n].default is not None} - listed
     if next(picks, None) is not None:
         short |= {n for n, c in choices.items() if len(c.values) > 1}
-    named = (f"{n} = {shown(p.default)}" for n, p in checked.params.items() if n in short)
     values = {n: c.values for n, c in choices.items() if c.fixed or len(c.values) > 1}
-    return Variants(tuple(found), values, " and ".join(named))
+    return Variants(tuple(found), values, defaults(checked, short))
+
+
+def defaults(checked: Checked, names: Container[str]) -> str:
+    """The values by default of some params, as the language has them."""
+    params = checked.params.items()
+    return " and ".join(f"{n} = {spelt(p.default)}" for n, p in params if n in names)
 
 
 def specialised(checked: Checked, fixed: Mapping[str, Default]) -> Checked | None:
@@ -86,6 +92,11 @@ def specialised(checked: Checked, fixed: Mapping[str, Default]) -> Checked | Non
         return specialise(checked, fixed)
     except LosscError:
         return None
+
+
+def spelt(value: Default) -> str:
+    """A value as the language has it."""
+    return shown(value).lower() if value is None or isinstance(value, bool) else shown(value)
 
 
 def shown(value: Default) -> str:
@@ -115,12 +126,14 @@ def _asks_for_none(checked: Checked) -> bool:
 
 def _of_none(checked: Checked, param: Param) -> _Choice:
     """`none`, and a number, which stands for all unless it is fixed when compiled."""
-    some = next(_numbers(param.meaning), None)
-    if param.axes or some is None:
+    for some in () if param.axes else islice(_numbers(param.meaning), TRIED):
+        again = specialised(checked, {param.name: some})
+        if again is not None:
+            break
+    else:
         return _Choice((None,), False)
-    again = specialised(checked, {param.name: some})
-    if again is None or param.name not in again.static:
-        return _Choice((None,) if again is None else (None, some))
+    if param.name not in again.static:
+        return _Choice((None, some))
     rest = _members(again, param, some)
     return replace(rest, values=(None, *rest.values))
 
@@ -184,7 +197,7 @@ def _numbers(meaning: dom.Domain) -> Iterator[Fraction | bool]:
             if high is not None and low is not None and high - low < 1:
                 yield (low + high) / 2
         case dom.Reals() | dom.Ints():
-            yield Fraction(1)
+            yield from (Fraction(1), Fraction(0), Fraction(2), Fraction(-1))
 
 
 def _ends(meaning: dom.IntRange | dom.Between) -> tuple[Fraction | None, Fraction | None]:
