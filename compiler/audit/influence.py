@@ -26,6 +26,7 @@ from ..interpret import Machine
 from ..ir import REAL, Index, Program
 from ..passes.differentiate import differentiate, total
 from ..separate import separate
+from .variants import variants
 
 POWERS = (10, 15, 20)  # of 2, of the distances
 DIGITS = 60
@@ -103,14 +104,29 @@ def influences(checked: Checked, seconds: float = SECONDS) -> tuple[Influence, .
     What does not fit into `seconds` is left out.
     """
     clock = Clock(seconds)
-    separated = separate(checked.program)
-    program = total(separated.program if separated is not None else checked.program)
+    program = _summed(checked)
     try:
         point = _point(checked, program)
         with mp.workdps(DIGITS):
             return tuple(_each(checked, program, point, clock))
     except (OutOfTime, ValueError):
         return ()
+
+
+def _summed(checked: Checked) -> Program:
+    """The sum of the values of the samples, or the loss where there are none."""
+    separated = separate(checked.program)
+    return total(separated.program if separated is not None else checked.program)
+
+
+def _proved(checked: Checked, name: str) -> Bounds:
+    """Bounds on the derivative in an input for all values of the params."""
+    kinds = variants(checked)
+    if kinds.scope:
+        return Bounds()
+    formulas = (v.checked for v in kinds.all)
+    found = [Inference(c.domains).of(differentiate(_summed(c), name).value) for c in formulas]
+    return Bounds(min(b.low for b in found), max(b.high for b in found))
 
 
 def _point(checked: Checked, program: Program) -> Point:
@@ -132,7 +148,7 @@ def _each(checked: Checked, program: Program, point: Point, clock: Clock) -> Ite
         if not point.arrays[decl.name].size:
             continue
         slope = differentiate(program, decl.name)
-        bounds = Inference(checked.domains).of(slope.value)
+        bounds = _proved(checked, decl.name)
         for toward, at in _ends(decl, point):
             yield _toward(decl, program, slope, point, toward, at, bounds, clock)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast as python
 from functools import cache
+from math import inf
 
 import pytest
 from mpmath import mp
@@ -18,6 +19,7 @@ from lossc.compiler.audit.claims import audit_claims
 from lossc.compiler.audit.compare import DIFFERS, EQUAL, compare
 from lossc.compiler.audit.compare import UNKNOWN as DOUBT
 from lossc.compiler.audit.context import Context
+from lossc.compiler.audit.influence import influences
 from lossc.compiler.audit.page import page
 from lossc.compiler.audit.report import audit
 from lossc.compiler.audit.scalars import scalar
@@ -175,6 +177,26 @@ FIXED_PARAMS: Texts = (
         "    x in [0, 1]\n    r in 1..3",
         {"f <= 3": REFUTED, "f <= 4": PROVED, "f >= 1": PROVED},
     ),
+    (
+        "def g(x; c = none) = if c == none then -x^2 else x^2\n"
+        "loss f(y, x; c = 1) = mean(g(y - x; c = c))",
+        {"f >= 0": REFUTED},
+    ),
+    (
+        "loss f(y, x; a = none) = mean((y - x)^2 * (if a == none then 1 else if a then 2 else -1))"
+        "\nwhere a in bool",
+        {"f >= 0": REFUTED, "f >= -(y - x)^2": PROVED},
+    ),
+    (
+        "loss f(y, x; a = 3, b = 2) = mean((y - x)^2 + sum[i in 0..a](i) + sum[j in 0..b](j))\n"
+        "where a, b in 1..3",
+        {"f >= 2": PROVED, "f >= 9": REFUTED, "convex in x": PROVED},
+    ),
+    (
+        "loss f(y, x; a = 3, b = 2) = mean((y - x)^2 + sum[i in 0..a](i) + sum[j in 0..b](j))\n"
+        "where a, b in 1..9",
+        {"f >= 2": SCOPED, "f >= 9": REFUTED},
+    ),
 )  # fmt: skip
 
 CASES: Texts = (
@@ -224,6 +246,10 @@ CASES: Texts = (
         "loss f(y, p) = mean((y - (1 - p))^2)\nwhere\n    p in [0, 0.4] or [0.6, 1]\n"
         "    y in {0, 1}",
         {"proper": UNKNOWN},
+    ),
+    (
+        "loss f(y, x; k = 2) = mean(y^k + 0 * x)\nwhere\n    k in {2, 4}\n    y in [-1, 1]",
+        {"increasing in k": REFUTED, "decreasing in k": PROVED, "convex in y": PROVED},
     ),
     (
         "loss f(y, x) = mean(x * (4 - x) + 0 * y)\nwhere x in {0, 4}",
@@ -309,6 +335,10 @@ PLACES: Texts = (
         {"f == 0": REFUTED},
     ),
     (
+        "loss f(y[n], p[n]) = mean[n](y - 1 + 0 * p)\nwhere y in one_hot[n]",
+        {"f == 0": REFUTED, "f <= 0": TRUE},
+    ),
+    (
         "loss f(y[n], x[n]) = mean[n](y^2 + 0 * x)\nwhere y in [0, size(n)]",
         {"f <= 1": REFUTED, "f >= 0": PROVED},
     ),
@@ -370,7 +400,7 @@ def verdicts(text: str, claims: tuple[str, ...]) -> dict[str, Verdict]:
     read = reader(None)
     found = check(Source.of("text", whole), read)
     assert not found.errors, found.errors
-    (checked,) = found.losses.values()
+    checked = found.losses["f"]
     return {c.text: c.verdict for c in audit_claims(checked, 4.0, read)}
 
 
@@ -466,7 +496,7 @@ def test_hazards(text: str, kinds: set[str], safe: dict[str, int]) -> None:
 def loss(text: str) -> Checked:
     found = check(Source.of("text", text), reader(None))
     assert not found.errors, found.errors
-    return next(iter(found.losses.values()))
+    return found.losses["f"]
 
 
 SUM = """loss f(y[n], z[n, k]) = mean[n](y + 1 / (9 + sum[k](z)))
@@ -504,6 +534,18 @@ def test_a_variable_of_no_tensor_is_a_mistake() -> None:
 def test_the_order_of_samples_matters_where_their_place_is_a_number() -> None:
     found = audit(loss("loss f(y[n], x[n]) = mean[n](n * (y - x)^2)"))
     assert {i.name: i.verdict.kind for i in found.invariants} == {"order": REFUTED}
+
+
+def test_bounds_on_a_derivative_are_for_all_values_of_params() -> None:
+    text = "loss f(y, x; c = none) = mean(if c == none then sin(x) + 0 * y else {} * sin(x))"
+    for factor, high in (("2", 2.0), ("c", inf)):
+        found = influences(loss(text.format(factor)))
+        assert {i.high for i in found if i.input == "x"} == {high}
+
+
+def test_a_limit_in_several_numbers_is_open() -> None:
+    text = "loss f(y[n], z[n, k]) = mean[n](y + sum[k](z))"
+    assert verdicts(text, ("limit z -> 0 equals f",)).popitem()[1].kind == UNKNOWN
 
 
 def test_the_rows_are_of_all_verdicts() -> None:

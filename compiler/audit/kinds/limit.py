@@ -25,6 +25,9 @@ def limit(context: Context, claim: ast.Claim) -> Verdict:
     start, goal = claim.subjects
     if not isinstance(start, ast.Name):
         raise NotStated("a limit in something else than an input or param")
+    main = context.frames[0]
+    if start.id not in main.decls or len(main.elements(start.id)) != 1:
+        raise NotStated("a limit in something else than one number")
     value = context.checked.program.value
     gap = Apply("sub", (value, context.statements.term(claim.expr)))
     end = tidy(context.statements.term(goal))

@@ -39,6 +39,7 @@ from ..tidy import FALSE, ONE, TRUE, ZERO, build, number
 from ..verdict import Verdict, proved
 
 HAIR = 30  # digits of a step beside a kink
+ASIDE = mp.mpf(10) ** -20  # so far the domain must go on on both sides of it
 TWIN = "'"  # marks the second point of a pair
 ONCE = Fraction(1)  # the whole way to it
 OTHERS = 12  # cases of the second point in which a witness is looked for
@@ -425,15 +426,13 @@ def smooth(context: Context, claim: ast.Claim) -> Verdict:
 def _kink(joint: pieces.Joint, name: str, value: Expr) -> Doubt:
     """The slope on the right is not the one on the left."""
 
-    def beside(values: Values, sign: int) -> Values:
-        return {**values, name: values[name] + sign * mp.mpf(10) ** -HAIR}
-
     def slope(sign: int) -> Exact:
-        def exact(frame: Frame, values: Values) -> Value:
+        def exact(frame: Frame, values: Mapping[str, Value]) -> Value:
             with mp.workdps(mp.dps + 3 * HAIR):
-                here, there = (frame.machine(v).run(value, {})
-                               for v in (values, beside(values, sign)))  # fmt: skip
-                return (there - here) / (sign * mp.mpf(10) ** -HAIR)
+                step = sign * mp.mpf(10) ** -HAIR
+                here, there = (frame.machine({**values, name: values[name] + s}).run(value, {})
+                               for s in (0, step))  # fmt: skip
+                return (there - here) / step
 
         return exact
 
@@ -443,5 +442,5 @@ def _kink(joint: pieces.Joint, name: str, value: Expr) -> Doubt:
     shown = (("slope below", slope(-1)), ("slope above", slope(1)))
     return Doubt(
         joint.slope_jump(name), exact, zero=True, shown=shown,
-        others=lambda values: [beside(values, sign) for sign in (1, -1)],
+        others=lambda values: [{**values, name: values[name] + s} for s in (ASIDE, -ASIDE)],
     )  # fmt: skip
