@@ -106,7 +106,10 @@ class Context:
     def longer(self) -> list[Frame]:
         """The loss at other lengths, those of lists that are params among them: for witnesses."""
         known = {frozenset(f.sizes.items()) for f in self.frames}
-        found = self.written((LARGE + 1, self.settled))
+        try:
+            found = self.written((LARGE + 1, self.settled))
+        except NotWritten:
+            return []
         return [f for f in found if frozenset(f.sizes.items()) not in known and not _is_large(f)]
 
     def written(self, *lengths: tuple[int, Mapping[Axis, int]]) -> list[Frame]:

@@ -125,9 +125,12 @@ def hazards(context: Context) -> Hazards:
     scopes: dict[Part, str | None] = {}
     notes: list[str] = []
     whole = context.budget
-    for k, variant in enumerate(context.variants):
-        variant.budget = whole.part(1 / (len(context.variants) - k))
-        _of_one(variant, found, scopes, notes)
+    first, *others = context.variants
+    first.budget = whole.part(1 / 2) if others else whole
+    _of_one(first, found, scopes, notes)
+    for k, other in enumerate(others):
+        other.budget = whole.part(1 / (len(others) - k))
+        _of_one(other, found, scopes, notes)
     context.budget = whole
     shown = Counter(both(s, context.partial) for s in scopes.values() if s is not None)
     safe = shown.pop("", 0)

@@ -66,7 +66,7 @@ class Statements(Elaborator):
     def term(self, node: ast.Expr) -> Expr:
         """The term of an expression. Raises NotStated."""
         assert self.scope is not None
-        self.findings = Findings()
+        self.findings, self.static_used = Findings(), set(self.loss.static)
         term = self.expr(node, self.scope)
         if self.findings.errors or term.kind == ERROR:
             said = self.findings.errors[0].message if self.findings.errors else "no meaning"
