@@ -166,6 +166,8 @@ class Shapes:
         for x, y in ((a, b), (b, a)):
             if isinstance(y, Apply) and y.op == "log" and y.args[0] == x:
                 return self.xlogy(x, x)
+        if a == b:
+            return self.composed("convex", ["dec inc"], [a])
         one, two = self.of(a), self.of(b)
         if self.interval(a).nonnegative and self.interval(b).nonnegative:
             both, line = one.both(two), self.is_of_one(a, b)

@@ -106,6 +106,10 @@ PRODUCTS: Texts = (
         {"convex in z": REFUTED, "increasing in z": PROVED},
     ),
     (
+        "loss f(y, x, z) = mean((x + z) * (x + z) + (x - z) * (x - z) + 0 * y)",
+        {"convex in x, z": PROVED, "quasiconvex in x, z": PROVED, "increasing in x": REFUTED},
+    ),
+    (
         "loss f(y, x, z) = mean(x / (1 + z) + 0 * y)\nwhere x, z in [0, inf)",
         {"convex in x, z": REFUTED, "convex in x": PROVED, "convex in z": PROVED},
     ),
