@@ -104,7 +104,8 @@ def decide_all(context: Context, seconds: float) -> tuple[ClaimVerdict, ...]:
 def decide_for_all(context: Context, claim: ast.Claim, seconds: float) -> Verdict:
     """The verdict on a claim for every value of the params, also of those fixed when compiled.
 
-    A call of the loss itself has them as by default.
+    A call of the loss itself has them as by default. What is proved of the formula by default, and
+    open for another, is proved for the values by default alone.
     """
     first, *others = context.variants
     found = decide_in(first, claim, Budget(seconds))
@@ -117,11 +118,13 @@ def decide_for_all(context: Context, claim: ast.Claim, seconds: float) -> Verdic
     share = Budget(seconds)
     verdicts = [found]
     for k, other in enumerate(others):
-        if found.is_refuted:
-            break
+        if verdicts[-1].is_refuted:
+            return verdicts[-1]
         verdicts.append(decide_in(other, claim, share.part(1 / (len(others) - k))))
-        found = all_of(verdicts)
-    return narrowed(found, context.partial)
+    whole = all_of(verdicts)
+    if found.is_proved and not (whole.is_proved or whole.is_refuted):
+        return narrowed(found, context.defaults)
+    return narrowed(whole, context.partial)
 
 
 def _mentions(checked: Checked, claim: ast.Claim) -> tuple[bool, set[str]]:

@@ -13,7 +13,7 @@ from functools import lru_cache, reduce
 from itertools import product
 from math import gcd, lcm
 
-from ..ir import Access, Apply, Expr, Reduce, Select, postorder, with_parts
+from ..ir import Access, Apply, Expr, Select, postorder, with_parts
 from .tidy import HALF, ONE, ZERO, build, number, tidied, unsigned, value_of
 
 Monomial = tuple[tuple[Expr, Fraction], ...]  # atoms with exponents, in the order of their digests
@@ -104,8 +104,6 @@ class Normaliser:
             parts = [self.plain(p) for p in term.parts]
             made = tidied(with_parts(term, parts))
             return _even(made)
-        if isinstance(term, Reduce):
-            return with_parts(term, [self.plain(p) for p in term.parts])
         return term
 
     def plain(self, term: Expr) -> Expr:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial, reduce
 
-from ..ir import Access, Bound, Expr, Reduce
-from .normal import SINGLE, Monomial, Polynomial, Ratio, as_term, quotient_of
+from ..ir import BOOL, Access, Bound, Expr, Reduce, rebuild, with_parts
+from .normal import SINGLE, Monomial, Polynomial, Ratio, as_term, normal, quotient_of
 from .tidy import ONE, ZERO, build, number
 
 SUMS = ("sum", "mean")
@@ -18,6 +18,18 @@ def quotient(term: Expr, positive: frozenset[str]) -> tuple[Expr, Expr] | None:
     if ratio is None or set(ratio.bottom) == {()}:
         return None
     return as_term(Ratio(ratio.top, SINGLE)), as_term(Ratio(ratio.bottom, SINGLE))
+
+
+def plain(term: Expr) -> Expr:
+    """A term whose reductions are of terms in normal form."""
+
+    def visit(t: Expr) -> Expr | None:
+        if not isinstance(t, Reduce):
+            return None
+        parts = [plain(p) for p in t.parts]
+        return with_parts(t, [p if p.kind == BOOL else normal(p) for p in parts])
+
+    return rebuild(term, visit)
 
 
 def joined(term: Expr) -> Expr | None:

@@ -29,6 +29,7 @@ from ..normal import is_equal
 from ..prove import NORMAL_FORM, RULES
 from ..scalars import scalar
 from ..statements import NotStated, on_axes, renamed, replaced
+from ..sums import plain
 from ..tidy import TRUE, build, tidy
 from ..variants import specialised
 from ..verdict import Verdict, proved
@@ -109,7 +110,7 @@ def same_value(context: Context, goal: Expr, name: str) -> Verdict:
     if value == goal or tidy(value) == tidy(goal):
         return proved(NORMAL_FORM)
     one, two = context.whole(value), context.whole(goal)
-    if one is not None and two is not None and is_equal(one, two):
+    if one is not None and two is not None and is_equal(plain(one), plain(two)):
         return proved(NORMAL_FORM)
     return decide_gap(context, _minus(value, goal), True, False,
                       ((context.checked.name, value), (name, goal)))  # fmt: skip
