@@ -7,7 +7,20 @@ from fractions import Fraction
 from lossc.dsl.primitives import PRIMITIVES
 
 from ..fold import apply
-from ..ir import INT, Access, Apply, Const, Expr, Index, Reduce, Select, Size, kept, postorder
+from ..ir import (
+    INT,
+    Access,
+    Apply,
+    Const,
+    Expr,
+    Index,
+    Position,
+    Reduce,
+    Select,
+    Size,
+    kept,
+    postorder,
+)
 from .simplify import ONE, ZERO, chosen, minus, times
 
 LOGARITHMS = frozenset(
@@ -20,13 +33,16 @@ SATURATING = frozenset(
     ("exp", "expm1", "tanh", "sigmoid", "softplus", "logaddexp", "log1mexp", "erf", "erfc", "ndtr",
      "log_ndtr")
 )  # fmt: skip
+# Functions that are finite wherever their arguments are.
+FINITE = frozenset(("add", "sub", "mul", "neg", "abs", "sign", "min", "max", "clip", "indicator"))
 
 
 def passed(adjoint: Expr, slope: Expr, saturated: bool = False) -> Expr:
     """An adjoint times a slope; 0 where the adjoint is, even if the slope is infinite or NaN there.
 
-    An adjoint that is a branch takes the slope inside. One that is a sum of branches, or a filtered
-    sum, is asked whether it is 0, if the slope is of data; but never so that an array gets wider.
+    An adjoint that is a branch takes the slope inside. One that is a sum of branches, or a
+    filtered sum, is asked whether it is 0, if the slope may be infinite; but never so that an
+    array gets wider.
     So is one that is `saturated`, if a quotient by 0 may be in the slope.
     """
     if isinstance(adjoint, Select) and ZERO in (adjoint.then, adjoint.other):
@@ -35,7 +51,7 @@ def passed(adjoint: Expr, slope: Expr, saturated: bool = False) -> Expr:
     if saturated and may_divide_by_zero(slope):
         return chosen(apply("ne", (adjoint, ZERO)), times(adjoint, slope), ZERO)
     nested = slope.free <= adjoint.free or adjoint.free <= slope.free
-    if nested and vanishes(adjoint, slope.free) and reads_data(slope):
+    if nested and vanishes(adjoint, slope.free) and not _is_number(slope):
         return chosen(apply("ne", (adjoint, ZERO)), times(adjoint, slope), ZERO)
     return times(adjoint, slope)
 
@@ -169,6 +185,26 @@ def reads_data(term: Expr) -> bool:
     """Whether an input takes part in a term."""
     accesses = (t for t in postorder(term) if isinstance(t, Access))
     return any(not t.tensor.is_param for t in accesses)
+
+
+@kept
+def _is_number(term: Expr) -> bool:
+    """Whether a term is of params and sizes, or of indices and finite at each of their places."""
+    if reads_data(term):
+        return False
+    return _is_finite(term) or not any(isinstance(t, Position) for t in postorder(term))
+
+
+def _is_finite(term: Expr) -> bool:
+    """Whether a term without data is finite by its form."""
+    match term:
+        case Apply(op="div", args=(above, below)):
+            return _is_finite(above) and is_positive(below)
+        case Apply(op=op, args=args):
+            return op in FINITE and all(map(_is_finite, args))
+        case Select():
+            return _is_finite(term.then) and _is_finite(term.other)
+    return term != Const("inf")
 
 
 def above_infinity(value: Expr, body: Expr) -> Expr:
