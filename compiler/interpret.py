@@ -6,9 +6,7 @@ engine of `loss.reference`.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
@@ -21,6 +19,7 @@ from mpmath import mp
 
 from .affine import affine
 from .arithmetic import NEAREST, Arithmetic, Places, Table, Value
+from .depth import frames
 from .forms import Form, form_of
 from .ir import (
     BOOL,
@@ -203,7 +202,7 @@ class Machine:
         self.places += [0] * (len(registers) - len(self.places))
         for slot, place in slots.items():
             self.places[slot] = place
-        with _room_for(FRAMES * self.compiler.heights[term]):
+        with frames(FRAMES * self.compiler.heights[term]):
             return code(self)
 
     def env(self) -> Env:
@@ -219,20 +218,6 @@ class Machine:
         if not inside:
             return False if term.kind == BOOL else mp.nan
         return array[tuple(map(int, slots))]
-
-
-@contextmanager
-def _room_for(frames: int) -> Iterator[None]:
-    """Lets Python functions nest deeper: calls among them take no room on the stack of C."""
-    limit = sys.getrecursionlimit()
-    if frames < limit // 2:
-        yield
-        return
-    sys.setrecursionlimit(limit + frames)
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(limit)
 
 
 class Compiler:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from .analyses.bounds import Domains, Inference
 from .analyses.scales import Scales
 from .check import Checked
+from .depth import room_for
 from .ir import Expr, Program
 from .passes.arrange import arrange
 from .passes.combine import combine
@@ -75,30 +76,36 @@ class Numerics:
         if self.domains is None:
             return program
         facts = Inference(self.domains)
-        value = dominate(program.value, facts) if self.infinite else program.value
-        value = combine(value, facts) if self.lossless else value
-        value = arrange(value, Scales(facts))
-        return replace(program, value=expose(value, facts) if self.lossless else value)
+        with room_for(program.value):
+            value = dominate(program.value, facts) if self.infinite else program.value
+            value = combine(value, facts) if self.lossless else value
+            value = arrange(value, Scales(facts))
+            return replace(program, value=expose(value, facts) if self.lossless else value)
 
     def of_second_run(self, *programs: Program) -> Numerics | None:
         """Those for another run where a result of stable programs is not finite, if one helps."""
         if self.domains is None:
             return None
         facts = Inference(self.domains)
-        if any(dominate(p.value, facts) != p.value for p in programs):
-            return replace(self, infinite=True)
-        lossy = unrounded((expose(p.value, facts) for p in programs), facts)
+        with room_for(*(p.value for p in programs)):
+            if any(dominate(p.value, facts) != p.value for p in programs):
+                return replace(self, infinite=True)
+            lossy = unrounded((expose(p.value, facts) for p in programs), facts)
         return replace(self, lossless=True) if lossy else None
 
     def unrounded(self, *programs: Program) -> frozenset[Expr]:
         """The terms of some programs to be computed in all digits."""
         if self.domains is None or not self.lossless:
             return frozenset()
-        return unrounded((p.value for p in programs), Inference(self.domains))
+        with room_for(*(p.value for p in programs)):
+            return unrounded((p.value for p in programs), Inference(self.domains))
 
     def wide(self, *programs: Program) -> frozenset[Expr]:
         """The terms of some programs to be computed in double precision."""
-        return frozenset() if self.domains is None else widen(programs, self.domains)
+        if self.domains is None:
+            return frozenset()
+        with room_for(*(p.value for p in programs)):
+            return widen(programs, self.domains)
 
 
 AS_WRITTEN = Numerics()

@@ -16,6 +16,7 @@ from itertools import count
 from lossc.dsl.primitives import ALONG, REDUCTIONS
 
 from ..affine import Affine, affine, as_term, extent
+from ..depth import room_for
 from ..fold import apply, conjunction
 from ..ir import (
     INT,
@@ -68,7 +69,8 @@ def differentiate(program: Program, wrt: str, seeded: bool = False) -> Program:
         seed = Access(upstream, tuple(Position(s) for s in program.axes))
         inputs = (*inputs, upstream)
     value = rebuild(program.value, _without_clip)
-    gradient, axes = _Backward(tensor).run(value, seed)
+    with room_for(value):
+        gradient, axes = _Backward(tensor).run(value, seed)
     return replace(
         program, name=f"d_{program.name}_d_{wrt}", inputs=inputs, value=gradient, axes=axes
     )
@@ -81,7 +83,8 @@ def diagonal(program: Program, wrt: str) -> Program:
     """
     tensor = next(t for t in (*program.inputs, *program.params) if t.name == wrt)
     value = rebuild(program.value, _without_clip)
-    slope = _Backward(tensor, held=program.axes).run(value, ONE)[0]
+    with room_for(value):
+        slope = _Backward(tensor, held=program.axes).run(value, ONE)[0]
     return replace(program, name=f"d_{program.name}_d_{wrt}", value=slope)
 
 

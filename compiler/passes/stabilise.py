@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from ..analyses.bounds import Domains, Inference
+from ..depth import room_for
 from ..fold import select
 from ..ir import (
     REAL,
@@ -134,8 +135,9 @@ def stabilise(program: Program, domains: Domains) -> Program:
 def stabilised(program: Program, domains: Domains) -> tuple[Program, tuple[Fired, ...]]:
     """The stable program, and the rules that made it, in order."""
     run = _Stabiliser(domains)
-    value = run.visit(program.value, Inference(domains))
-    return replace(program, value=levelled(value)), tuple(run.fired)
+    with room_for(program.value):
+        value = levelled(run.visit(program.value, Inference(domains)))
+    return replace(program, value=value), tuple(run.fired)
 
 
 @dataclass

@@ -8,6 +8,7 @@ left is in the other places. No other form is needed where `p[k]` is at most a h
     p[k] * sum[i](a[i]) - a[k]           p[k] * sum[i if i != k](a[i]) - a[k] * (1 - p[k])
     p[k] * (a[k] - sum[i](p[i] * a[i]))  p[k] * ((a[k] - b) - sum[i](p[i] * (a[i] - b)))
     p[k] * (a + c) - a * indicator(q)    p[k] * c + a * (if q then -(1 - p[k]) else p[k])
+    p[k] * (a + c) - a * y               p[k] * c + a * ((1 - y) - (1 - p[k]))
 
 with `b` the largest `a[i]` at which `p[i]` is largest, and `1 - p[k]` as `sum[i if i != k](p[i])`.
 """
@@ -96,7 +97,7 @@ class Share:
         return self.over("sum", body, apply("not", (self.highest,)))
 
     def body(self, term: Expr) -> Expr | None:
-        """What a sum over the same places adds up, over the indices of the whole."""
+        """What a sum over the same places, or some of them, adds up at each place of the whole."""
         if not (isinstance(term, Reduce) and term.op == "sum"):
             return None
         names = {b: Position(own) for b in term.indices for own in self.whole.indices
@@ -104,7 +105,10 @@ class Share:
         if not len(set(names.values())) == len(term.indices) == len(self.whole.indices):
             return None
         filter = None if term.filter is None else substitute(term.filter, names)
-        return substitute(term.body, names) if filter == self.whole.filter else None
+        body = substitute(term.body, names)
+        if filter is None or filter == self.whole.filter:
+            return body if filter == self.whole.filter else None
+        return select(filter, body, ZERO) if self.whole.filter is None else None
 
     def less_label(self, body: Expr) -> Expr:
         """`p[k] * sum[i](a[i]) - a[k]`; a factor that is the same everywhere stands in front."""
@@ -134,7 +138,7 @@ def shares_apart(term: Expr, facts: Inference) -> Expr:
         for share, weights in shares_of(number, core):
             if not share.is_in(facts) or facts.fails(share.is_most):
                 continue
-            for less in (_less_sum, _less_indicator, _less_distribution):
+            for less in (_less_sum, _less_indicator, _less_distribution, _less_label):
                 left = less(share, weights, rest)
                 if left is not None:
                     return left
@@ -198,6 +202,8 @@ def _less_sum(share: Share, weights: Terms, rest: Terms) -> Expr | None:
 
 
 def _left(share: Share, body: Expr) -> Expr:
+    if isinstance(body, Select):
+        return share.less_label(body)
     products = (_products(body) or {}).values()
     parts = [_divided(number, dict(factors), share.part) for number, factors in products]
     means = [p for p in parts if p is not None]
@@ -258,6 +264,24 @@ def _less_distribution(share: Share, weights: Terms, rest: Terms) -> Expr | None
                     continue
                 more = times(share.term, total(weights[:k] + weights[k + 1 :]))
                 left = times(outside, share.less_label(body))
+                return total((*rest[:j], *rest[j + 1 :], (UNITY, more), (UNITY, left)))
+    return None
+
+
+def _less_label(share: Share, weights: Terms, rest: Terms) -> Expr | None:
+    """What is left of `p[k] * a - a * y` for a number y of the data, which may be 1."""
+    for k, (number, weight) in enumerate(weights):
+        wanted = flat(times(Const(number), weight))
+        for j, (other, core) in enumerate(rest):
+            scale, factors = factors_of(core)
+            for label in (b for b, power in factors if power == 1 and isinstance(b, Access)):
+                outside = product(-other * scale, [f for f in factors if f[0] != label])
+                if label.tensor.is_param or not wanted or flat(outside) != wanted:
+                    continue
+                apart = plus(plus(ONE, minus(label)), minus(share.complement))
+                ones = select(share.is_most, apart, plus(share.term, minus(label)))
+                more = times(share.term, total(weights[:k] + weights[k + 1 :]))
+                left = times(outside, ones)
                 return total((*rest[:j], *rest[j + 1 :], (UNITY, more), (UNITY, left)))
     return None
 
@@ -416,7 +440,7 @@ def _products(term: Expr) -> dict[Monomial, tuple[Fraction, Factors]] | None:
     while stack:
         scale, part = stack.pop()
         for number, core in terms_of(part):
-            own, factors = factors_of(_unguarded(core))
+            own, factors = _factors(_unguarded(core))
             parts = opened(scale * number * own, factors)
             if len(parts) > 1:
                 stack += parts
@@ -426,6 +450,14 @@ def _products(term: Expr) -> dict[Monomial, tuple[Fraction, Factors]] | None:
         if len(stack) + len(found) > LARGEST:
             return None
     return {key: found[key] for key in found if found[key][0]}
+
+
+def _factors(term: Expr) -> tuple[Fraction, Factors]:
+    """The factors of a product; of a branch that is 0 otherwise, those of it and its condition."""
+    if not (isinstance(term, Select) and term.other == ZERO):
+        return factors_of(term)
+    number, factors = _factors(term.then)
+    return number, (*factors, (apply("indicator", (term.condition,)), UNITY))
 
 
 def whole_softmax(term: Expr, _: Inference) -> Expr:
