@@ -212,3 +212,25 @@ def test_the_interpreter_agrees() -> None:
         program = lossc.compile(text_of(text, data))._checked.program
         found = interpret(differentiate(program, "x"), arrays_of(data, np.float64), 30)
         assert close([float(x) for x in found], want), (text, found)
+
+
+def test_soft_ranks_of_ties_have_a_gradient() -> None:
+    """Quotients by `k - j + 1` have no slope at places that a filter around them leaves out."""
+    text = """loss soft_spearman(ranks[batch, item], s[batch, item]; eps = 1) =
+    mean[batch](sum[item]((ranks - soft)^2)) / 2
+where
+    eps in (0, inf)
+    order = argsort[item](-s)
+    u = s[item=order] / eps - (size(item) - item)
+    C = cumsum[item](u)
+    average[batch, j, k] = (C[item=k] - C[item=j] + u[item=j]) / (k - j + 1)
+    v[batch, i] = min[j if j <= i](max[k if k >= i](average[batch, j, k]))
+    place = rank[item](-s)
+    soft = s / eps - v[batch, place]
+"""
+    ranks = np.array([[1, 2, 3, 4], [4, 3, 2, 1]], np.float32)
+    s = np.array([[0, 0, 0, 0], [1e4, -1e4, 3, 3]], np.float32)
+    value, slopes = lossc.compile(text, jit=False).value_and_grad(ranks, s, wrt=["s"])
+    assert float(value) == pytest.approx(2.875)
+    right = [[0.75, 0.25, -0.25, -0.75], [0, 0, -0.25, 0.25]]
+    assert slopes["s"].numpy() == pytest.approx(np.array(right))

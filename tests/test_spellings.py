@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mpmath import mp
 
 import lossc
@@ -114,6 +116,10 @@ SPELLINGS = [
         "",
     ),
     ("z[n,c]", "mean[n](-log(exp(z[n,0])/sum[c](exp(z))))", "", "fixed"),
+    ("z[n,c]", "mean[n](-sum[c](if c == 0 then log_softmax[c](z) else 0))", "", "fixed"),
+    ("z[n,c]", "mean[n](-sum[c if c == 0](log(softmax[c](z))))", "", "fixed"),
+    ("o[n,c], z[n,c]", "mean[n](logsumexp[c](z) - sum[c](o*z))", "", ""),
+    ("o[n,c], z[n,c]", "mean[n](logsumexp[c](z) - sum[c](o*z))", "o in {0, 1}", ""),
     (
         "y[n], z[n,c]",
         "mean[n](-sum[c](q * log(softmax[c](z))))",
@@ -167,3 +173,62 @@ def test_spellings_have_equal_digits(inputs: str, body: str, where: str, tag: st
     right, gradient = true(tag)
     assert float(value) == pytest.approx(right, rel=1e-6)
     assert slopes["z"].numpy() == pytest.approx(gradient, rel=1e-5)
+
+
+# Parts of a spelling: logarithms of shares, and how those at a label are taken.
+LOGS = (
+    "log_softmax[c](z{t})", "log(softmax[c](z{t}))", "(z{t} - logsumexp[c](z{t}))",
+    "log(exp(z{t}) / sum[c](exp(z{t})))", "(z{t} - log(sum[c](exp(z{t}))))",
+)  # fmt: skip
+TAKEN = (
+    ("y[n], z[n,c]", "lp[n, y]"),
+    ("y[n], z[n,c]", "sum[c if c == y](lp)"),
+    ("y[n], z[n,c]", "sum[c](if c == y then lp else 0)"),
+    ("y[n], z[n,c]", "sum[c](indicator(c == y) * lp)"),
+    ("y[n], z[n,c]", "sum[c](one_hot[c](y) * lp)"),
+    ("o[n,c], z[n,c]", "sum[c](o * lp)"),
+    ("z[n,c]", "lp[n, 0]"),
+    ("z[n,c]", "sum[c](if c == 0 then lp else 0)"),
+    ("z[n,c]", "sum[c if c == 0](lp)"),
+)  # fmt: skip
+MEANS = (
+    ("", "mean[n](-{l})"), ("", "-mean[n]({l})"), ("", "sum[n](-{l}) / size(n)"),
+    ("mask", "sum[n](m * -({l})) / sum[n](m)"),
+)  # fmt: skip
+
+
+@given(st.sampled_from(LOGS), st.sampled_from(TAKEN), st.sampled_from(MEANS), st.booleans())
+@settings(max_examples=8, deadline=None)
+def test_composed_spellings_have_equal_digits(
+    log: str, taken: tuple[str, str], mean: tuple[str, str], warm: bool
+) -> None:
+    (inputs, at), (mask, over) = taken, mean
+    tag = " ".join(["fixed" * inputs.startswith("z"), mask, "temperature" * warm])
+    where = ["lp[n, c] = " + log.format(t="/t" if warm else "")]
+    where += ["y in index(c)"] if "y[" in inputs else []
+    where += ["m in [0, inf)"] if mask else []
+    where += ["t in (0, inf)"] if warm else []
+    declared = inputs + (", m[n]" if mask else "") + ("; t = 0.9" if warm else "")
+    text = f"loss f({declared}) = {over.format(l=at)}\nwhere " + "; ".join(where)
+    args = {name: data for name, data in DATA.items() if f"{name}[" in declared}
+    value, slopes = lossc.compile(text, jit=False).value_and_grad(wrt=["z"], **args)
+    right, gradient = true(tag)
+    assert float(value) == pytest.approx(right, rel=1e-6)
+    assert slopes["z"].numpy() == pytest.approx(gradient, rel=1e-5)
+
+
+FAR = np.array([[0.1257, -0.1321, 0.6404, 0.1049, -0.5357]])
+
+
+@pytest.mark.parametrize("offset", [0, 10, 100, 1e4, 1e7, 1e10, 1e20, 1e38])
+def test_an_offset_of_all_logits_costs_no_digits(offset: float) -> None:
+    z, y = (FAR + offset).astype(np.float32), np.array([2])
+    exact = z.astype(np.longdouble) - z.max().astype(np.longdouble)
+    parts = np.exp(exact)
+    right = float(np.log(parts.sum()) - exact[0, 2])
+    gradient = (parts / parts.sum() - (np.arange(5) == 2)).astype(float)
+    for body in ("-log_softmax[c](z)[c=y]", "logsumexp[c](z) - z[n, y]"):
+        text = f"loss f(y[n], z[n, c]) = mean[n]({body})\nwhere y in index(c)"
+        value, slopes = lossc.compile(text, jit=False).value_and_grad(y, z, wrt=["z"])
+        assert float(value) == pytest.approx(right, rel=4e-7)
+        assert slopes["z"].numpy() == pytest.approx(gradient, rel=4e-7)
