@@ -1,6 +1,7 @@
 """Writes primitives.md, diagnostics.md, numerics.md and the tables of gradients.md.
 
-`python docs/generate.py` writes them; the tests compare them with what `pages()` gives.
+`python docs/generate.py` writes them; the tests compare them with what `pages()` gives. It also
+saves the tables of a grammar that has changed, beside the grammar.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 from lossc.compiler.rules.table import RULES, Rule
 from lossc.dsl.codes import CODES, Code
 from lossc.dsl.intervals import Interval
+from lossc.dsl.parser import TABLES, saved_tables, tables
 from lossc.dsl.primitives import ALONG, PRIMITIVES, REDUCTIONS, AlongAxis, Primitive, Reduction
 
 HERE = Path(__file__).parent
@@ -259,3 +261,5 @@ def short(text: str) -> str:
 if __name__ == "__main__":
     for name, page in pages().items():
         (HERE / name).write_text(page, encoding="utf-8")
+    if saved_tables() is None:
+        (HERE.parent / "dsl" / TABLES).write_bytes(tables())

@@ -10,7 +10,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
+from io import BytesIO
 from pathlib import PurePath
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,7 +31,14 @@ _T = TypeVar("_T")
 
 MAX_BYTES = 1_000_000
 _MAX_ERRORS = 20
-_STARTS = ["head", "expr", "use", "entry", "claim"]
+TABLES = "grammar.tables"
+_OPTIONS: dict[str, Any] = {
+    "parser": "lalr",
+    "lexer": "basic",
+    "start": ["head", "expr", "use", "entry", "claim"],
+    "keep_all_tokens": True,
+    "maybe_placeholders": False,
+}
 
 # The first word of a claim, and the words that follow in it.
 _SHAPES = frozenset(["convex", "quasiconvex", "increasing", "decreasing", "smooth", "symmetric"])
@@ -375,17 +384,43 @@ def _after(token: Token) -> Span:
 
 @cache
 def _grammar() -> Lark:
+    """The parser of a piece; its tables are read if they are saved, for making them is slow."""
     from lark import Lark
 
-    return Lark(
-        files(__package__).joinpath("grammar.lark").read_text("utf-8"),
-        parser="lalr",
-        lexer="basic",
-        start=_STARTS,
-        transformer=Builder(),
-        keep_all_tokens=True,
-        maybe_placeholders=False,
-    )
+    saved = saved_tables()
+    return _built() if saved is None else Lark.load(BytesIO(saved))
+
+
+def saved_tables() -> bytes | None:
+    """The tables saved beside the grammar; None if they are of another grammar or another Lark."""
+    file = files(__package__).joinpath(TABLES)
+    mark, _, saved = file.read_bytes().partition(b"\n") if file.is_file() else (b"", b"", b"")
+    return saved if mark == _mark() else None
+
+
+def tables() -> bytes:
+    """The tables of the grammar, as they are saved."""
+    stream = BytesIO()
+    _built().save(stream)
+    return b"\n".join([_mark(), stream.getvalue()])
+
+
+def _built() -> Lark:
+    from lark import Lark
+
+    return Lark(_text(), transformer=Builder(), **_OPTIONS)
+
+
+def _mark() -> bytes:
+    """The first line of the saved tables, which tells what they were made of."""
+    from lark import __version__
+
+    made_of = f"{_text()}{_OPTIONS}"
+    return f"Lark {__version__}, grammar {sha256(made_of.encode()).hexdigest()}".encode()
+
+
+def _text() -> str:
+    return files(__package__).joinpath("grammar.lark").read_text("utf-8")
 
 
 def _parse(tokens: list[Token], start: str, end: Span, found: list[Diagnostic]) -> Any:

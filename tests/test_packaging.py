@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import lossc
+from lossc.dsl.parser import TABLES, tables
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -64,3 +65,9 @@ def test_data_files_are_packed() -> None:
 
 def test_version_is_said_once() -> None:
     assert PROJECT["project"]["version"] == lossc.__version__
+
+
+def test_saved_tables_are_of_the_grammar_as_it_is() -> None:
+    """With those of another one every process would make them anew."""
+    saved, now = (x.partition(b"\n")[0] for x in ((ROOT / "dsl" / TABLES).read_bytes(), tables()))
+    assert saved.rpartition(b" ")[2] == now.rpartition(b" ")[2], "run `make docs`"
