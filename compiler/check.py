@@ -128,11 +128,19 @@ def specialise(checked: Checked, overrides: Mapping[str, Default]) -> Checked:
 
     Raises LosscError where such a value does not fit.
     """
+    return alone(checked.item, checked.unit, overrides)
+
+
+def alone(item: Head, unit: Unit, overrides: Mapping[str, Default] | None = None) -> Checked:
+    """One loss or function of a file, whatever the others are like.
+
+    Raises LosscError with what is wrong with it.
+    """
     findings = Findings()
-    again = elaborate(checked.item, checked.unit, findings, overrides)
-    if again is None or findings.errors:
+    checked = elaborate(item, unit, findings, overrides)
+    if checked is None or findings.errors:
         raise LosscError(findings.errors)
-    return again
+    return checked
 
 
 def elaborate(

@@ -124,7 +124,8 @@ class Scanner:
                 newline = True
             elif rule != "BLANK":
                 span = Span(self.source, match.start(), match.end())
-                self.tokens.append(replace(self._token(rule, text, span), newline=newline))
+                token = self._token(rule, text, span)
+                self.tokens.append(replace(token, newline=True) if newline else token)
                 newline = newline and rule == "COMMENT"
                 if len(self.diagnostics) >= _MAX_ERRORS or len(self.tokens) > MAX_TOKENS:
                     return
@@ -252,7 +253,7 @@ def _without_modules(tokens: Sequence[Token], found: list[Diagnostic]) -> list[T
             how = f"write `{FOREIGN.get(name, name)}`; functions need no module"
             mark = Label(tokens[at + 1].span)
             found.append(Diagnostic("E0114", f"names have no dots: `{text}`", mark, help=how))
-        out.append(replace(tokens[last], newline=first.newline))
+        out.append(replace(tokens[last], newline=first.newline) if last > at else first)
         at = last + 1
     return out
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
 
-from lossc.compiler.check import Checked, CheckedFile, check
+from lossc.compiler.check import Checked, CheckedFile, alone, check
+from lossc.compiler.findings import Findings
+from lossc.compiler.link import Unit, link
 from lossc.dsl.diagnostics import Diagnostic, LosscError
 from lossc.dsl.source import Source
 from lossc.stdlib import family_source, homes
@@ -124,10 +126,10 @@ class _Standard(Module):
 
 
 class _Library(Mapping[str, Loss]):
-    """The losses of the standard library; a family is compiled when one of its losses is wanted."""
+    """The losses of the standard library; each is compiled when it is wanted."""
 
     def __getitem__(self, name: str) -> Loss:
-        return _family(homes()[name])[name]
+        return _standard(name)
 
     def __contains__(self, name: object) -> bool:
         return name in homes()
@@ -140,6 +142,15 @@ class _Library(Mapping[str, Loss]):
 
 
 @cache
-def _family(name: str) -> dict[str, Loss]:
-    checked = sound(family_source(name), reader(None))
-    return {name: Loss(c) for name, c in checked.losses.items()}
+def _standard(name: str) -> Loss:
+    family = _family(homes()[name])
+    return Loss(alone(family.own[name], family))
+
+
+@cache
+def _family(name: str) -> Unit:
+    findings = Findings()
+    unit = link(family_source(name), reader(None), findings)
+    if findings.errors:
+        raise LosscError(findings.errors)
+    return unit

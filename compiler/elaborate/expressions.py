@@ -7,7 +7,6 @@ from difflib import get_close_matches
 from lossc.dsl import ast
 from lossc.dsl.diagnostics import Label
 from lossc.dsl.foreign import FOREIGN
-from lossc.dsl.hints import suggestion
 from lossc.dsl.primitives import ALONG, BY_SYMBOL, PRIMITIVES, REDUCTIONS, Primitive
 from lossc.dsl.printer import print_expr
 from lossc.dsl.source import Span
@@ -196,6 +195,8 @@ class Elaborator(Run):
 
     def unknown_function(self, node: ast.Call, scope: Scope) -> Expr:
         """The error for a function that does not exist; its arguments are checked all the same."""
+        from lossc.dsl.hints import suggestion  # which only errors need
+
         name = node.function
         if name in scope.unit.missing:
             return FAILED
