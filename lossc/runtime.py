@@ -15,7 +15,6 @@ from tensorflow.python.eager.record import should_record_backprop
 from lossc.compiler.check import Checked, specialise
 from lossc.compiler.elaborate.declare import Default, Input, Param
 from lossc.compiler.emit.arrays import compute_dtype
-from lossc.compiler.emit.blocks import in_xla
 from lossc.compiler.emit.gradient import (
     differentiable,
     is_lost,
@@ -23,8 +22,6 @@ from lossc.compiler.emit.gradient import (
     value_and_gradients,
 )
 from lossc.compiler.emit.hessian import diagonals, products
-from lossc.compiler.emit.schedule import Plan, schedule
-from lossc.compiler.emit.work import work
 from lossc.compiler.ir import BOOL, INT, REAL
 from lossc.compiler.passes.hessian import direction
 from lossc.compiler.pipeline import AS_WRITTEN, Numerics
@@ -38,11 +35,6 @@ from .loading import uncollected
 VALUE, PER_SAMPLE, COUNTED, MASKED = "value", "per_sample", "counted", "masked"
 DIAGONAL, PRODUCT = "hessian_diagonal", "hessian_vector_product"
 MOST_SHAPES = 512  # so many shapes are remembered as checked
-# Inside a graph, XLA compiles what has arrays of so many elements. Below, TensorFlow's kernels take
-# less than a millisecond, and to compile takes as long as hundreds of steps.
-LARGE = 1 << 14
-# Lengths that are not known when a graph is built, batches mostly, are taken to be between these.
-SHORT, LONG = 1 << 5, 1 << 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +75,6 @@ class Runtime:
     shaped: bool = False
     _traces: dict[Any, Any] = field(default_factory=dict)
     _bodies: dict[Any, Any] = field(default_factory=dict)
-    _plans: dict[str, Plan] = field(default_factory=dict)
     _fast: dict[Any, Any] = field(default_factory=dict)
     _fixed: dict[Any, Checked] = field(default_factory=dict)
     _defaults: dict[Any, Any] = field(default_factory=dict)
@@ -220,10 +211,11 @@ class Runtime:
         """What runs a job for these dtypes and ranks.
 
         A call outside of a graph looks at its results: where they are not finite, a second run is
-        compiled, which is hardly ever. Inside a graph there is no second run.
+        compiled, which is hardly ever. Inside a graph there is no second run, and XLA compiles it
+        with that graph, or by itself where its arrays are large.
         """
         if not tf.executing_eagerly():
-            return self.inside(job, checked)
+            return self.body(job, checked)
         specs = tuple(map(self.spec, (*tensors, *values)))
         if not self.may_be_lost(job.task, checked):
             return self.trace(job, checked, specs)
@@ -233,28 +225,6 @@ class Runtime:
         def run(*tensors: tf.Tensor) -> Any:
             result, lost = first(*tensors)
             return careful()(*tensors) if lost else result
-
-        return run
-
-    def inside(self, job: Job, checked: Checked) -> Callable[..., Any]:
-        """What runs a job as a part of a graph that is being built.
-
-        XLA compiles it if it compiles that graph. Else XLA compiles it alone, once for each shape,
-        where its arrays are so large that it pays.
-        """
-        body = self.body(job, checked)
-        if not self.jit or in_xla() or job.task.what == COUNTED:  # a comparison or two
-            return body
-
-        def run(*tensors: tf.Tensor) -> Any:
-            specs = tuple(tf.TensorSpec(x.shape, x.dtype) for x in tensors)
-            trace = partial(self.trace, job, checked, specs)
-            sizes = partial(work, self.plan(checked), self.named(checked, tensors))
-            if sizes(SHORT) >= LARGE:
-                return trace()(*tensors)
-            if sizes(LONG) < LARGE:
-                return body(*tensors)
-            return tf.cond(sizes() >= LARGE, lambda: trace()(*tensors), lambda: body(*tensors))
 
         return run
 
@@ -284,14 +254,6 @@ class Runtime:
         shape = tensor.shape if self.shaped else [None] * tensor.shape.rank
         return tf.TensorSpec(shape, tensor.dtype)
 
-    def plan(self, checked: Checked) -> Plan:
-        """The plan of the value, by which its size is judged."""
-        key = checked.program.hash
-        if key not in self._plans:
-            numerics = self.numerics(checked)
-            self._plans[key] = schedule(numerics.arranged(numerics.stable(checked.program)))
-        return self._plans[key]
-
     def named(self, checked: Checked, tensors: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
         """The tensors by the names of the program's inputs and params."""
         names = [t.name for t in (*checked.program.inputs, *checked.program.params)]
@@ -317,7 +279,8 @@ class Runtime:
 
         if not task.wrt:
             return _looked_at(value) if job.looked_at else value
-        both = value_and_gradients(checked.program, task.wrt, self.numerics(checked), job.careful)
+        numerics = self.numerics(checked)
+        both = value_and_gradients(checked.program, task.wrt, numerics, job.careful, self.jit)
 
         def value_and_grad(*tensors: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
             named = self.named(checked, tensors)
@@ -330,7 +293,7 @@ class Runtime:
     def second(self, task: Task, checked: Checked) -> Callable[..., Any]:
         """Builds second derivatives, by name."""
         build = diagonals if task.what == DIAGONAL else products
-        build_all = build(checked.program, task.wrt, self.numerics(checked))
+        build_all = build(checked.program, task.wrt, self.numerics(checked), self.jit)
         names = [t.name for t in (*checked.program.inputs, *checked.program.params)]
         names = [*names, *(direction(n) for n in task.wrt)] if task.what == PRODUCT else names
 
@@ -347,6 +310,7 @@ class Runtime:
             numerics=self.numerics(checked),
             watched=job.watched,
             careful=job.careful,
+            jit=self.jit and job.task.what != COUNTED,  # a comparison or two
         )
         if job.task.what == VALUE:
             return build(checked.program)

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.eager.record import stop_recording
 
 from ..ir import PACK, REAL, Program, Symbol
 from ..passes.cotangent import copied_axes, summed, tensor_of, unit_derivative
@@ -15,6 +16,7 @@ from ..passes.differentiate import SEED, differentiate, total
 from ..passes.tabulate import tabulated
 from ..pipeline import AS_WRITTEN, Numerics, prepare
 from .arrays import align
+from .clusters import clustered
 from .packing import packing
 from .schedule import schedule
 from .to_tf import emit, emit_all, emit_plan
@@ -39,6 +41,7 @@ def differentiable(
     careful: bool = False,
     over: str | None = None,
     watched: Collection[str] = (),
+    jit: bool = False,
 ) -> Build:
     """The program as a function of its tensors, by name, under its own gradient.
 
@@ -46,21 +49,21 @@ def differentiable(
     of its axes. If some tensors are `watched`, no others have a gradient, and it is computed beside
     the value, whose work it shares; else any has, and it is built only when it is asked for. The
     second derivative is TensorFlow's of the first. With `careful` the value is that of a second
-    run.
+    run. With `jit`, XLA compiles the parts of a graph whose arrays are large.
     """
     program = numerics.stable(program)
     shape = packing(program, over)
     names = [t.name for t in (*program.inputs, *program.params)]
-    alone = _value(program, numerics, careful)
+    alone = _value(program, numerics, careful, jit)
 
     @cache
     def slope(name: str) -> _Slope:
-        return _slope(program, name, numerics)
+        return _slope(program, name, numerics, jit)
 
     @cache
     def beside(shared: tuple[str, ...]) -> BuildAll:
         slopes = [slope(n) for n in shared]
-        return _beside(program, [s.program for s in slopes if s.program], numerics)
+        return _beside(program, [s.program for s in slopes if s.program], numerics, jit)
 
     def build(tensors: Mapping[str, Tensor]) -> Tensor:
         asked = [n for n in names if n in watched] if watched else names
@@ -86,23 +89,23 @@ def differentiable(
     return build
 
 
-def _value(program: Program, numerics: Numerics, careful: bool) -> Build:
+def _value(program: Program, numerics: Numerics, careful: bool, jit: bool) -> Build:
     """The value of a stable program alone."""
     again = numerics.of_second_run(program) if careful else None
     plain = narrowed(numerics.arranged(program))
-    build = _built([plain], lambda n: [narrowed(n.arranged(program))], numerics, again)
-    return lambda tensors: build(tensors)[0]
+    build = _built([plain], lambda n: [narrowed(n.arranged(program))], numerics, again, jit)
+    return lambda tensors: unrecorded(build, tensors)[0]
 
 
-def _beside(program: Program, units: Sequence[Program], numerics: Numerics) -> BuildAll:
+def _beside(program: Program, units: Sequence[Program], numerics: Numerics, jit: bool) -> BuildAll:
     """The value of a stable program and derivatives of it, in one plan that shares their work."""
     programs = [narrowed(numerics.arranged(program)), *units]
-    plain = emit_all(*programs, wide=numerics.wide(*programs))
-    again = _guarded(units, numerics)
+    plain = emit_all(*programs, wide=numerics.wide(*programs), jit=jit)
+    again = _guarded(units, numerics, jit)
 
     def build(tensors: Mapping[str, Tensor]) -> Sequence[Tensor]:
-        value, *found = plain(tensors)
-        return [value, *(again(found, tensors) if again else found)]
+        value, *found = unrecorded(plain, tensors)
+        return [value, *again(found, tensors)]
 
     return build
 
@@ -132,20 +135,20 @@ class _Slope:
         return tf.math.multiply_no_nan(unit, factor)
 
 
-def _slope(program: Program, name: str, numerics: Numerics) -> _Slope:
+def _slope(program: Program, name: str, numerics: Numerics, jit: bool) -> _Slope:
     """The derivative of `sum(cotangent * values)` of a stable program in one tensor."""
     copied = copied_axes(program, name)
     if copied is None:
-        return _Slope(None, _derivative(program, name, _seeded(name, numerics), numerics)[1])
+        return _Slope(None, _derivative(program, name, _seeded(name, numerics), numerics, jit)[1])
     if not copied:
-        derived, build = _derivative(program, name, _of_total(name, numerics), numerics)
+        derived, build = _derivative(program, name, _of_total(name, numerics), numerics, jit)
         return _Slope(derived, build, program.axes, derived is not None)
 
     def derive(program: Program) -> Program:
         unit = numerics.stable(unit_derivative(program, name, copied))
         return summed(unit, program.axes, copied)
 
-    return _Slope(None, _derivative(program, name, derive, numerics)[1])
+    return _Slope(None, _derivative(program, name, derive, numerics, jit)[1])
 
 
 def _seeded(name: str, numerics: Numerics) -> Derive:
@@ -157,30 +160,36 @@ def _of_total(name: str, numerics: Numerics) -> Derive:
 
 
 def _derivative(
-    program: Program, name: str, derive: Derive, numerics: Numerics
+    program: Program, name: str, derive: Derive, numerics: Numerics, jit: bool
 ) -> tuple[Program | None, Build]:
     """A derivative as a program, if it has few enough axes, and as a function of the tensors."""
     derived = fitting(program, derive, numerics)
     if derived is None:
-        return None, _taped(program, name)
-    plain, again = emit(derived, numerics.wide(derived)), _guarded([derived], numerics)
+        return None, _taped(program, name, jit)
+    plain = emit(derived, numerics.wide(derived), jit)
+    again = _guarded([derived], numerics, jit)
 
     def build(tensors: Mapping[str, Tensor]) -> Tensor:
-        found = plain(tensors)
-        return again([found], tensors)[0] if again else found
+        return again([unrecorded(plain, tensors)], tensors)[0]
 
     return derived, build
 
 
+def unrecorded(build: Build, tensors: Mapping[str, Tensor]) -> Any:
+    """What is built, whose slopes are given elsewhere, so that no tape need follow it."""
+    with stop_recording():
+        return build(tensors)
+
+
 def _guarded(
-    programs: Sequence[Program], numerics: Numerics
-) -> Callable[[Sequence[Tensor], Mapping[str, Tensor]], Sequence[Tensor]] | None:
+    programs: Sequence[Program], numerics: Numerics, jit: bool
+) -> Callable[[Sequence[Tensor], Mapping[str, Tensor]], Sequence[Tensor]]:
     """Gives values of programs the derivatives of the guarded programs."""
 
     @cache
     def safe() -> BuildAll:
         guarded = [prepare(p) for p in programs]
-        return emit_all(*guarded, wide=numerics.wide(*guarded))
+        return emit_all(*guarded, wide=numerics.wide(*guarded), jit=jit)
 
     def again(found: Sequence[Tensor], tensors: Mapping[str, Tensor]) -> Sequence[Tensor]:
         names = list(tensors)
@@ -211,18 +220,19 @@ def is_smooth(program: Program, name: str, value: Tensor) -> bool:
 
 
 def value_and_gradients(
-    program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN, careful: bool = False
-) -> Callable[[Mapping[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]:
+    program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN,
+    careful: bool = False, jit: bool = False,
+) -> Callable[[Mapping[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]:  # fmt: skip
     """A program with its derivatives by name, in one graph that shares their work.
 
     Of a value that has axes, the derivatives are those of its sum. With `careful` they are those of
-    a second run.
+    a second run. With `jit`, XLA compiles the parts of a graph whose arrays are large.
     """
     program = numerics.stable(program)
     derive = {n: _of_total(n, numerics) for n in names}
     found = {n: fitting(program, derive[n], numerics) for n in names}
     derived = {n: d for n, d in found.items() if d is not None}
-    taped = {n: _taped(total(program), n) for n in names if n not in derived}
+    taped = {n: _taped(total(program), n, jit) for n in names if n not in derived}
 
     def others(more: Numerics) -> list[Program | None]:
         slopes = [fitting(program, derive[n], more) for n in derived]
@@ -230,7 +240,7 @@ def value_and_gradients(
 
     again = second_run(program, names, numerics) if careful else None
     programs = [narrowed(numerics.arranged(program)), *derived.values()]
-    build = _built(programs, others, numerics, again)
+    build = _built(programs, others, numerics, again, jit)
 
     def run(tensors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         value, *slopes = build(tensors)
@@ -256,18 +266,19 @@ def _built(
     others: Callable[[Numerics], Sequence[Program | None]],
     numerics: Numerics,
     careful: Numerics | None,
+    jit: bool,
 ) -> BuildAll:
     """Programs as one function; with `careful`, of the results of others with more care.
 
     Where those have no room, the results are the plain ones, and TensorFlow's slopes are those of
     the plain ones anyway.
     """
-    plain = emit_all(*programs, wide=numerics.wide(*programs))
+    plain = emit_all(*programs, wide=numerics.wide(*programs), jit=jit)
     sure = [p for p in others(careful) if p is not None] if careful else []
     if careful is None or len(sure) < len(programs):
         return plain
     plan = schedule(*sure, wide=careful.wide(*sure), unrounded=careful.unrounded(*sure))
-    again = emit_plan(plan)
+    again = emit_plan(plan, jit)
 
     def run(tensors: Mapping[str, Tensor]) -> Sequence[Tensor]:
         values, room = plain(tensors), fits(plan, tensors)
@@ -322,9 +333,10 @@ def as_input(program: Program, name: str, value: Tensor, tensors: Mapping[str, T
     return value if is_flat else tf.reshape(value, tf.shape(target))
 
 
-def _taped(program: Program, name: str) -> Build:
+def _taped(program: Program, name: str, jit: bool) -> Build:
     """TensorFlow's own derivative of the guarded program."""
-    build = emit(prepare(program))
+    guarded = prepare(program)
+    build = emit(guarded)
 
     def run(tensors: Mapping[str, Tensor]) -> Tensor:
         target, upstream = tensors[name], tensors.get(SEED)
@@ -334,4 +346,4 @@ def _taped(program: Program, name: str) -> Build:
         zero = tf.UnconnectedGradients.ZERO
         return tape.gradient(value, target, upstream, unconnected_gradients=zero)
 
-    return run
+    return clustered(schedule(guarded), run) if jit else run

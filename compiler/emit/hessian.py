@@ -13,7 +13,9 @@ from ..passes.differentiate import total
 from ..passes.hessian import direction, hessian_diagonal, hessian_vector_products
 from ..passes.tabulate import tabulated
 from ..pipeline import AS_WRITTEN, Numerics, prepare
+from .clusters import clustered
 from .gradient import WIDEST, as_input, width
+from .schedule import schedule
 from .to_tf import emit, emit_all
 
 Tensor = Any
@@ -21,34 +23,42 @@ Build = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 Derive = Callable[[Program], Mapping[str, Program]]
 
 
-def diagonals(program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN) -> Build:
+def diagonals(
+    program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN, jit: bool = False
+) -> Build:
     """The second derivatives in each element of some tensors, by name, in their shapes."""
     program = numerics.stable(program)
 
     def derive(whole: Program) -> dict[str, Program]:
         return {n: hessian_diagonal(whole, n) for n in names}
 
-    return _built(program, names, derive, numerics, _taped_diagonal)
+    return _built(program, names, derive, numerics, _taped_diagonal, jit)
 
 
-def products(program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN) -> Build:
+def products(
+    program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN, jit: bool = False
+) -> Build:
     """The Hessian in some tensors times a vector, by name.
 
     The parts of the vector are further tensors, named `direction(name)`.
     """
     program = numerics.stable(program)
     derive = partial(hessian_vector_products, names=names)
-    return _built(program, names, derive, numerics, lambda p, n: _taped_product(p, n, names))
+    return _built(program, names, derive, numerics, lambda p, n: _taped_product(p, n, names), jit)
 
 
 def _built(
     program: Program, names: Sequence[str], derive: Derive, numerics: Numerics,
-    taped: Callable[[Program, str], Callable[[Mapping[str, Tensor]], Tensor]],
+    taped: Callable[[Program, str], Callable[[Mapping[str, Tensor]], Tensor]], jit: bool,
 ) -> Build:  # fmt: skip
     """Derivatives as one function, those of too many axes by TensorFlow's own."""
     narrow = _fitting(program, derive, numerics)
-    build = emit_all(*narrow.values(), wide=numerics.wide(*narrow.values())) if narrow else None
+    wide = numerics.wide(*narrow.values())
+    build = emit_all(*narrow.values(), wide=wide, jit=jit) if narrow else None
     rest = {n: taped(program, n) for n in names if n not in narrow}
+    if jit and rest:
+        plan = schedule(program)
+        rest = {n: clustered(plan, run_taped) for n, run_taped in rest.items()}
 
     def run(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         values = build(tensors) if build is not None else []

@@ -47,6 +47,7 @@ from .arrays import (
     pad,
     slice_of,
 )
+from .clusters import clustered
 from .schedule import (
     COMPARISONS,
     Gather,
@@ -68,26 +69,27 @@ WHOLE = ("add", "sub", "neg", "min", "max", "abs")
 
 
 def emit(
-    program: Program, wide: frozenset[Expr] = frozenset()
+    program: Program, wide: frozenset[Expr] = frozenset(), jit: bool = False
 ) -> Callable[[Mapping[str, Tensor]], Tensor]:
     """The program as a function of its tensors, by name, that builds plain TensorFlow ops.
 
     Its value's dims are `program.axes`, an axis "..." flattened. It works eagerly, in a graph and
     under XLA, with known and unknown lengths of axes; a tensor whose shape does not fit fails.
-    Terms in `wide` are computed in float64.
+    Terms in `wide` are computed in float64. With `jit`, XLA compiles its part of a graph by itself
+    where its arrays are large.
     """
-    every = emit_all(program, wide=wide)
+    every = emit_all(program, wide=wide, jit=jit)
     return lambda tensors: every(tensors)[0]
 
 
 def emit_all(
-    *programs: Program, wide: frozenset[Expr] = frozenset()
+    *programs: Program, wide: frozenset[Expr] = frozenset(), jit: bool = False
 ) -> Callable[[Mapping[str, Tensor]], list[Tensor]]:
     """Several programs over the same tensors as one function, which does once what they share."""
-    return emit_plan(schedule(*programs, wide=wide))
+    return emit_plan(schedule(*programs, wide=wide), jit)
 
 
-def emit_plan(plan: Plan) -> Callable[[Mapping[str, Tensor]], list[Tensor]]:
+def emit_plan(plan: Plan, jit: bool = False) -> Callable[[Mapping[str, Tensor]], list[Tensor]]:
     """The programs of a plan as one function of their tensors, by name."""
 
     def run(tensors: Mapping[str, Tensor]) -> list[Tensor]:
@@ -95,7 +97,7 @@ def emit_plan(plan: Plan) -> Callable[[Mapping[str, Tensor]], list[Tensor]]:
 
     function: Callable[[Mapping[str, Tensor]], list[Tensor]]
     function = tf.autograph.experimental.do_not_convert(run)
-    return function
+    return clustered(plan, function) if jit else function
 
 
 class _Run(Arrays):

@@ -74,21 +74,28 @@ VIEWED = frozenset(("sqrt",))  # functions of patterns that fit a term without t
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A rule with its texts parsed; `needs` are functions that a term it fits has somewhere."""
+    """A rule with its pattern parsed; `needs` are functions that a term it fits has somewhere."""
 
     rule: Rule
     pattern: Pattern
-    result: ast.Expr
-    given: tuple[ast.Expr, ...]
     needs: frozenset[str]
+
+    @property
+    def result(self) -> ast.Expr:
+        """What the rule puts in the place of what it finds."""
+        return _parse(self.rule.result)
+
+    @property
+    def given(self) -> tuple[ast.Expr, ...]:
+        """The conditions under which it does."""
+        return tuple(_parse(g) for g in (*self.rule.given, *self.rule.when))
 
 
 @cache
 def ready(rule: Rule) -> Ready:
-    """A rule with its texts parsed."""
-    given = tuple(_parse(g) for g in (*rule.given, *rule.when))
+    """A rule with its pattern parsed; the other texts of most rules are never needed."""
     wanted = pattern(_parse(rule.pattern))
-    return Ready(rule, wanted, _parse(rule.result), given, frozenset(_named(wanted)) - VIEWED)
+    return Ready(rule, wanted, frozenset(_named(wanted)) - VIEWED)
 
 
 def _named(part: Pattern) -> Iterator[str]:
@@ -114,6 +121,7 @@ def _inside(part: Pattern) -> Iterable[Pattern]:
     return ()
 
 
+@cache
 def _parse(text: str) -> ast.Expr:
     return parse_expression(Source.of("rules", text))
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -90,6 +88,5 @@ def test_a_step_of_the_same_shapes_is_compiled_once(tmp_path: Path) -> None:
 def test_a_loss_is_compiled_once_for_each_large_shape(tmp_path: Path) -> None:
     dumped(EPOCHS, tmp_path)
     names = [p.name for p in tmp_path.glob("*before_optimizations.txt")]
-    found = Counter(word for name in names for word in re.findall("_forward|_backward", name))
-    assert found == {"_forward": 3, "_backward": 3}
-    assert len(names) <= 9  # those and, for `evaluate`, the values alone
+    # Once for each of three batches, value and gradient; for `evaluate` the values alone, of two.
+    assert len(names) == 5, names
