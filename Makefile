@@ -44,11 +44,12 @@ lint: $(READY) ## check style and layout
 types: $(READY) ## check types
 	@$(BIN)/mypy
 
-bench: $(READY) ## measure import, check, compile, call, gradient and audit times
+bench: $(READY) ## measure import, check, compile, call, gradient, audit and training (an hour)
 	@$(BIN)/python bench/bench.py
 	@$(BIN)/python bench/gradients.py
 	@$(BIN)/python bench/derive.py
 	@$(BIN)/python bench/audit.py
+	@$(BIN)/python bench/fit.py
 
 accuracy: $(READY) ## measure bits of error beside Keras's, and write docs/accuracy.md (half an hour)
 	@$(BIN)/python bench/accuracy.py --processes 2

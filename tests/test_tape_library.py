@@ -18,6 +18,7 @@ from tests.test_hessian_library import sample, tensors
 REDUCE = {"mean": tf.reduce_mean, "sum": tf.reduce_sum}
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("name", sorted(lossc.std))
 def test_a_tape_gives_the_gradient_of_the_value(name: str) -> None:
     checked = lossc.std[name]._checked
