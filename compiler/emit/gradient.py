@@ -16,6 +16,7 @@ from ..passes.differentiate import SEED, differentiate, total
 from ..passes.tabulate import tabulated
 from ..pipeline import AS_WRITTEN, Numerics, prepare
 from .arrays import align
+from .blocks import in_xla
 from .clusters import clustered
 from .packing import packing
 from .schedule import schedule
@@ -54,31 +55,35 @@ def differentiable(
     program = numerics.stable(program)
     shape = packing(program, over)
     names = [t.name for t in (*program.inputs, *program.params)]
-    alone = _value(program, numerics, careful, jit)
 
     @cache
-    def slope(name: str) -> _Slope:
+    def alone(jit: bool) -> Build:
+        return _value(program, numerics, careful, jit)
+
+    @cache
+    def slope(name: str, jit: bool) -> _Slope:
         return _slope(program, name, numerics, jit)
 
     @cache
-    def beside(shared: tuple[str, ...]) -> BuildAll:
-        slopes = [slope(n) for n in shared]
+    def beside(shared: tuple[str, ...], jit: bool) -> BuildAll:
+        slopes = [slope(n, jit) for n in shared]
         return _beside(program, [s.program for s in slopes if s.program], numerics, jit)
 
     def build(tensors: Mapping[str, Tensor]) -> Tensor:
+        own = jit and not in_xla()  # where gradients are built later, the graph no longer tells
         asked = [n for n in names if n in watched] if watched else names
         smooth = [n for n in asked if is_smooth(program, n, tensors[n])]
-        shared = tuple(n for n in smooth if watched and slope(n).is_factored)
+        shared = tuple(n for n in smooth if watched and slope(n, own).is_factored)
 
         @tf.custom_gradient  # type: ignore[untyped-decorator]
         def run(*values: Tensor) -> Any:
             named = dict(zip(names, values, strict=True))
-            value, *units = beside(shared)(named) if shared else [alone(named)]
+            value, *units = beside(shared, own)(named) if shared else [alone(own)(named)]
             known = dict(zip(shared, units, strict=True))
 
             def gradients(upstream: Tensor) -> list[Tensor | None]:
                 seed = shape.flat(upstream, named) if shape else upstream
-                found = {n: slope(n).times(known.get(n), seed, named) for n in smooth}
+                found = {n: slope(n, own).times(known.get(n), seed, named) for n in smooth}
                 return [as_input(program, n, found[n], named) if n in found else None
                         for n in names]  # fmt: skip
 
