@@ -54,3 +54,16 @@ def test_graphs_give_what_calls_give(what: Any, rows: int) -> None:
     for a, b in zip(found, wanted, strict=True):
         scale = np.max(np.abs(b))
         assert np.asarray(a) == pytest.approx(np.asarray(b), rel=1e-12, abs=1e-13 * scale)
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_a_tape_around_a_graph(jit: bool) -> None:
+    """The gradient of a graph is built where nothing tells that XLA compiles it."""
+    loss = lossc.compile(TEXT)
+    y, z, _ = data(2 * LARGE // CLASSES)
+    graph = tf.function(loss.per_sample, input_signature=[UNKNOWN] * 2, jit_compile=jit)
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        found = tf.reduce_sum(graph(y, z) ** 2)
+    wanted = slope(loss, y, z, None)[0]
+    assert tape.gradient(found, z).numpy() == pytest.approx(wanted.numpy(), rel=1e-12, abs=1e-13)
