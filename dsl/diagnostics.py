@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .source import Span
+from .source import Span, visible
 
 _COLOURS = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "bold": "\x1b[1m", "end": "\x1b[0m"}
 _TAB = "    "
@@ -99,14 +99,14 @@ def render(diagnostic: Diagnostic, colour: bool = False) -> str:
     """The diagnostic as text: code and message, the source line with a caret, notes, help."""
     d = diagnostic
     head = _paint(f"{d.level}[{d.code}]", d.level, colour) + _paint(
-        f": {d.message}", "bold", colour
+        f": {visible(d.message)}", "bold", colour
     )
     lines = [head]
     if d.label is not None:
         lines += _draw(d.label, d.others, d.level, colour)
-    lines += [f"  {line}" for note in d.notes for line in note.split("\n")]
+    lines += [f"  {line}" for note in d.notes for line in visible(note).split("\n")]
     if d.help is not None:
-        first, *rest = d.help.split("\n")
+        first, *rest = visible(d.help).split("\n")
         lines += [f"  {_paint('help', 'bold', colour)}: {first}", *(f"        {r}" for r in rest)]
     return "\n".join(lines)
 
@@ -121,12 +121,14 @@ def _draw(label: Label, others: tuple[Label, ...], level: str, colour: bool) -> 
     lines: list[str] = []
     for item in labels:
         span, is_first = item.span, item is label
-        place = f"{span.source.name}:{span.line}:{span.column}"
+        place = f"{visible(span.source.name)}:{span.line}:{span.column}"
         lines.append(f"  {'-->' if is_first else ':::'} {place}")
         text, start = _window(span)
+        text = visible(text)
         lines.append(f"  {span.line:>{width}} | {text.replace(chr(9), _TAB)}".rstrip())
+        said = visible(item.text)
         pad, marks = _caret(text, start, span, "^" if is_first else "-")
-        lines.append(f"  {' ' * width} | {pad}{_paint(marks, level, colour)} {item.text}".rstrip())
+        lines.append(f"  {' ' * width} | {pad}{_paint(marks, level, colour)} {said}".rstrip())
     return lines
 
 

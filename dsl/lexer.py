@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from .diagnostics import Diagnostic, Label
 from .foreign import FOREIGN, MODULES
-from .names import SYMBOLS, ascii_name
+from .names import SYMBOLS, ascii_name, is_letter
 from .source import Source, Span
 
 RESERVED = frozenset(
@@ -156,8 +156,9 @@ class Scanner:
     def _name(self, text: str, span: Span) -> Token:
         name = ascii_name(text)
         if name is None:
-            odd = next(c for c in text if ascii_name(c) is None)
-            message = f"`{text}` cannot be a name: `{odd}` has no spelling in ASCII"
+            odd = next(c for c in text if not is_letter(c))
+            why = "has no spelling in ASCII" if ascii_name(odd) is None else "is a word of its own"
+            message = f"`{text}` cannot be a name: `{odd}` {why}"
             how = "write names with Latin or Greek letters, digits and `_`"
             return self._bad(span, "E0104", message, how)
         return Token(name if name in RESERVED else "NAME", name, span)

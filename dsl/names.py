@@ -51,6 +51,11 @@ def ascii_name(text: str) -> str | None:
     return None if None in pieces else "".join(piece for piece in pieces if piece)
 
 
+def is_letter(char: str) -> bool:
+    """Whether a character can stand in a longer name."""
+    return None not in map(_piece, unicodedata.normalize("NFD", char))
+
+
 def _piece(char: str) -> str | None:
     return char if char.isascii() else _PIECES.get(char)
 

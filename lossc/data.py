@@ -15,6 +15,7 @@ import numpy as np
 
 from lossc.dsl.diagnostics import Diagnostic, LosscError
 from lossc.dsl.names import ascii_name
+from lossc.files import open_regular
 
 Array = np.ndarray[Any, Any]
 
@@ -105,6 +106,7 @@ def open_table(path: Path) -> Table:
         help = "save arrays by name: np.savez('data.npz', y=y, yhat=yhat)"
         raise LosscError(_unreadable(shown, what, f"there are: {kinds}", help=help))
     try:
+        open_regular(path).close()
         return reader(path)
     except (OSError, ValueError) as error:
         raise LosscError(_unreadable(shown, _reason(error))) from None
@@ -231,8 +233,6 @@ def _parquet(path: Path) -> Table:
     except ImportError:
         help = "pip install 'lossc[parquet]', or save the data as .npz or .csv"
         raise LosscError(_unreadable(str(path), "pyarrow is not installed", help=help)) from None
-    with path.open("rb"):
-        pass  # a missing file is an OSError with a reason, which pyarrow does not give
     try:
         file = pq.ParquetFile(path)
     except ArrowException:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import posixpath
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from lossc.dsl import ast
 from lossc.dsl.diagnostics import Diagnostic, Label, LosscError
@@ -23,15 +26,24 @@ def read_source(path: Path, shown: str | None = None, span: Span | None = None) 
     name = shown or str(path)
     label = Label(span) if span is not None else None
     try:
-        if path.is_file() and path.stat().st_size > MAX_BYTES:
+        with open_regular(path) as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
             message = f"{name} is too large for a loss file: over {MAX_BYTES:,} bytes"
             raise LosscError(Diagnostic("E0501", message, label))
-        data = path.read_bytes()
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "a bad path"
         message = f"cannot read {name}: {why[0].lower()}{why[1:]}"
         raise LosscError(Diagnostic("E0501", message, label)) from None
     return decode(name, data, label)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A file opened for reading. Raises OSError for a pipe or device, which may never end."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "It is no regular file")
+    return path.open("rb")
 
 
 def decode(name: str, data: bytes, label: Label | None = None) -> Source:

@@ -66,7 +66,7 @@ class _Maker:
                 )
                 return term
             case Access() | Reduce() | Along() | Size() | Position():
-                return self.opaque(term)
+                return self.opaque(term) if term.kind != BOOL else None
         return term
 
     def rebuilt(self, term: Expr) -> Expr | None:

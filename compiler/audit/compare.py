@@ -1,8 +1,9 @@
 """Two losses beside each other: equal in meaning, or how they differ, and where.
 
 Equality is proved: by the canonical form, by that of the stable form, or by the engine behind the
-claim `equals`. A difference is certified: value or gradient at an input, by the interpreter at
-two precisions. How the two differ, and where, is what all points looked at have in common.
+claim `equals`. A difference is certified: value or gradient at an input, by the interpreter in
+digits that are raised until they stand still. Where one has a number and the other has none, they
+differ. How the two differ, and where, is what all points looked at have in common.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 from mpmath import mp
 
-from ..arithmetic import Value
+from ..arithmetic import NUDGED, Value
 from ..check import Checked
 from ..elaborate.declare import Default, Input, Param
 from ..gradcheck.point import Clock, Point, places
@@ -56,9 +57,10 @@ from .verdict import Verdict, unknown
 EQUAL, DIFFERS, UNKNOWN = "equal", "differs", "unknown"
 WITNESS = "a witness"
 CANONICAL, STABLE = "the canonical form", "the canonical form after rewriting"
-DIGITS, MORE, DRAWN = 60, 120, 140
-CLOSE = mp.mpf(10) ** -40
-SURE = mp.mpf(10) ** -15
+DIGITS, DRAWN = 60, 140
+PRECISIONS = (DIGITS, 120, 300, 800, 2000)  # digits
+CLOSE = mp.mpf(10) ** -25
+SURE = mp.mpf(10) ** -30
 LOOKED, LONGER = 40, 12  # points that tell where, with axes as short as can be, and longer ones
 SECONDS = 10.0
 ELEMENTS = 12  # of a gradient, at a point
@@ -220,15 +222,16 @@ def _of_functions(pair: _Pair) -> Comparison:
 
 def _decided(pair: _Pair, seconds: float, seed: int) -> Comparison:
     name = pair.old.name
-    how = pair.form()
-    if how is not None:
-        return Comparison(name, EQUAL, how)
+    if pair.old.program.value == pair.goal:
+        return Comparison(name, EQUAL, CANONICAL)
     search = Search(pair, seed, Clock(seconds))
     with mp.workdps(DRAWN):
         differences = search.differences()
     looked = Comparison(name, UNKNOWN, "", (), (), tuple(search.notes), search.looked)
     if differences:
         return replace(looked, verdict=DIFFERS, how=WITNESS, differences=differences)
+    if pair.has_one_form:
+        return Comparison(name, EQUAL, STABLE)
     verdict = pair.verdict(seconds)
     if verdict.is_refuted and verdict.witness is not None:
         (_, was), (_, now) = verdict.witness.numbers[-2:]
@@ -396,15 +399,12 @@ class _Pair:
         terms = postorder(self.both.value)
         return any(isinstance(t, Apply) and t.op == "stop_gradient" for t in terms)
 
-    def form(self) -> str | None:
-        """The form that both share, if they do."""
-        value = self.old.program.value
-        if value == self.goal:
-            return CANONICAL
+    @property
+    def has_one_form(self) -> bool:
+        """Whether rewriting gives both the same form."""
         numerics = Numerics(self.old.domains)
         new = replace(self.old.program, value=self.goal)
-        same = numerics.stable(self.old.program).value == numerics.stable(new).value
-        return STABLE if same else None
+        return numerics.stable(self.old.program).value == numerics.stable(new).value
 
     def verdict(self, seconds: float) -> Verdict:
         """Whether the values are equal, by the engine of `equals`."""
@@ -533,23 +533,25 @@ class Search:
         self, programs: tuple[Program, Program], point: Point, place: tuple[int, ...]
     ) -> Seen | None:
         """What both programs are at a point; None where that cannot be said."""
-        old, new = self.both(programs, point, place, DIGITS)
-        if _agree(old, new):
-            return Seen(point, place, old, new, False)
-        again = self.both(programs, point, place, MORE)
-        with mp.workdps(MORE):
-            sure = _confirmed((old, new), again)
-        return Seen(point, place, *again, True) if sure else None
+        for digits in PRECISIONS:
+            near, nudged = self.both(programs, point, place, digits)
+            with mp.workdps(digits):
+                if all(_agree(a, b, SURE) for a, b in zip(near, nudged, strict=True)):
+                    same = _agree(*near, CLOSE)
+                    if programs is not self.programs["value"]:  # at a pole a slope has no sign
+                        same |= not any(map(mp.isfinite, near))
+                    return Seen(point, place, *near, not same)
+        return None
 
     def both(
         self, programs: tuple[Program, Program], point: Point, place: tuple[int, ...], digits: int
-    ) -> tuple[Value, Value]:
-        """The numbers of both programs, in arithmetic of so many digits."""
+    ) -> list[tuple[Value, Value]]:
+        """The numbers of both programs in so many digits, rounded to nearest and otherwise."""
         compiler = self.compilers.setdefault(digits, Compiler())
-        machine = replace(point, compiler=compiler).machine()
+        near = replace(point, compiler=compiler).machine()
+        machines = (near, near.moved(near.arrays, NUDGED))
         with mp.workdps(digits):
-            old, new = (_run(p, machine, place) for p in programs)
-        return old, new
+            return [(_run(programs[0], m, place), _run(programs[1], m, place)) for m in machines]
 
     def said(self, of: str, seen: Sequence[Seen]) -> Difference:
         """The difference with the simplest witness."""
@@ -596,20 +598,11 @@ def _is_convention(seen: Seen) -> bool:
     return bool(seen.differs and seen.point.special and finite)
 
 
-def _confirmed(first: tuple[Value, Value], again: tuple[Value, Value]) -> bool:
-    """Whether a difference is the same in more digits."""
-    if not all(map(mp.isfinite, (*first, *again))):
-        kinds = [tuple(map(mp.isfinite, pair)) for pair in (first, again)]
-        return kinds[0] == kinds[1]
-    gap = again[0] - again[1]
-    return bool(abs(first[0] - first[1] - gap) <= SURE * abs(gap))
-
-
-def _agree(old: Value, new: Value) -> bool:
-    if not (mp.isfinite(old) or mp.isfinite(new)):
-        return True
-    with mp.workdps(DIGITS):
-        return bool(abs(old - new) <= CLOSE * max(abs(old), abs(new)))
+def _agree(a: Value, b: Value, share: Value) -> bool:
+    """Whether two numbers are the same but for a share of them."""
+    if not (mp.isfinite(a) and mp.isfinite(b)):
+        return bool(a == b or (mp.isnan(a) and mp.isnan(b)))
+    return bool(abs(a - b) <= share * max(abs(a), abs(b)))
 
 
 def _rounded(point: Point, names: Iterable[str], digits: int) -> Point:

@@ -11,7 +11,7 @@ from itertools import islice, product
 from mpmath import mp
 
 from .. import domains as dom
-from ..arithmetic import Value
+from ..arithmetic import Arithmetic, Value
 from ..check import Checked
 from ..elaborate.declare import Default, Param
 from ..gradcheck.points import lengths_of_params
@@ -21,6 +21,7 @@ from ..ir import BOOL, INT, Axis, Expr, Index
 from ..link import Reader
 from .abstraction import abstracted
 from .enclose import enclose
+from .explicit import Explicit
 from .frame import Case, Frame, batch_axis, half
 from .goal import Budget, Goal, variables
 from .interval import ANY, INF, REALS, UNIT, Interval, join_all
@@ -103,6 +104,15 @@ class Context:
         return sorted(found, key=_is_large)
 
     @cached_property
+    def lacks(self) -> Explicit:
+        """What writes out where terms have no value."""
+        return Explicit(dict(self.whole_box))
+
+    def explicit(self, term: Expr) -> Expr:
+        """A term that says where it has no value, for what simplifies it. Raises NotWritten."""
+        return self.lacks.of(term)
+
+    @cached_property
     def longer(self) -> list[Frame]:
         """The loss at other lengths, those of lists that are params among them: for witnesses."""
         known = {frozenset(f.sizes.items()) for f in self.frames}
@@ -117,7 +127,7 @@ class Context:
         found: dict[frozenset[tuple[Axis, int]], Frame] = {}
         for least, known in lengths:
             sizes = self.sizes(least, known)
-            frame = Frame(self.checked, sizes, self.check, self.lead)
+            frame = Frame(self.checked, sizes, self.check, self.lead, self.explicit)
             found.setdefault(frozenset(sizes.items()), frame)
         return list(found.values())
 
@@ -153,7 +163,7 @@ class Context:
         lengths = {self.lead: 1} if self.lead is not None else {}
         writer = Writer(lengths, self.check, self.lead)
         try:
-            found = tidy(writer.write(term))
+            found = tidy(writer.write(self.explicit(term)))
         except NotWritten:
             return None
         for element, (tensor, _) in writer.elements.items():
@@ -220,13 +230,14 @@ class Context:
         box = dict(case.box) | dict(claim.extra)
         whole = frozenset(n for n in case.box if frame.kind(n) == INT) | claim.integers
 
-        def exact(point: Point) -> Value:
+        def exact(point: Point, arithmetic: Arithmetic) -> Value:
             values = completed(case, {n: x for n, x in point.items() if n in case.box})
             values |= {n: mp.mpf(x.numerator) / x.denominator
                        for n, x in point.items() if n in claim.extra}  # fmt: skip
             if not all(map(frame.admits, (values, *claim.others(values)))):
                 return mp.nan
-            return claim.exact(frame, values)
+            with frame.computing(arithmetic):
+                return claim.exact(frame, values)
 
         question = Question(
             claim.gap, box, exact, (*case.given, *claim.given), claim.zero, claim.strict, whole,

@@ -110,9 +110,13 @@ class Shapes:
                 return self.of(term.then).both(self.of(term.other))
             case Reduce():
                 return self.reduction(term)
-            case Along(op="cumsum" | "logcumsumexp" as op) if self.of(term.at).is_constant:
+            case Along(op="cumsum" | "logcumsumexp" as op) if self.is_fixed(term):
                 return self.reduced("sum" if op == "cumsum" else "logsumexp", term.body)
         return UNKNOWN
+
+    def is_fixed(self, term: Along) -> bool:
+        """Whether the place, and the filter, do not depend on the subjects."""
+        return all(self.of(p).is_constant for p in term.parts if p != term.body)
 
     # --- primitives
 

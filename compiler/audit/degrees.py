@@ -66,11 +66,16 @@ def _shift(term: Expr, d: Degrees, names: frozenset[str]) -> Expr:
             return d[a]
         case Reduce():
             return _shifted_reduction(term, d)
-        case Along(op="sort", body=body) if term.filter is None or d[term.filter] == ZERO:
+        case Along(op="sort", body=body) if _is_fixed(term, d) and not d[body].free:
             return d[body]
-        case Along(op="rank" | "argsort", body=body):
+        case Along(op="rank" | "argsort", body=body) if _is_fixed(term, d):
             return _unmoved(d[body])
     raise NoDegree
+
+
+def _is_fixed(term: Along, d: Degrees) -> bool:
+    """Whether the place, and the filter, do not move."""
+    return all(d[p] == ZERO for p in term.parts if p != term.body)
 
 
 def _unmoved(degree: Expr) -> Expr:
@@ -109,6 +114,8 @@ def _shifted_reduction(term: Reduce, d: Degrees) -> Expr:
         return ZERO
     if term.op in ("var", "std", "argmax", "argmin") and not body.free & own:
         return ZERO
+    if term.op == "mean" and term.filter is not None and body != ZERO:
+        raise NoDegree  # of nothing it is 0, and stays
     if term.op in ("mean", "max", "min", "logsumexp") and not body.free & own:
         return body
     if term.op == "sum":
@@ -138,15 +145,17 @@ def _scale(term: Expr, d: Degrees, names: frozenset[str]) -> Expr:
         case Reduce(body=body):
             if term.filter is not None and d[term.filter] != ZERO:
                 raise NoDegree
+            if d[body].free & set(term.indices):
+                raise NoDegree
             if term.op in ("argmax", "argmin") or (term.kind == BOOL and d[body] == ZERO):
                 return ZERO
             if term.op in ("sum", "mean", "max", "min", "norm", "norm1", "std"):
                 return d[body]
             if term.op == "var":
                 return build("mul", number(2), d[body])
-        case Along(op="sort" | "cumsum", body=body):
+        case Along(op="sort" | "cumsum", body=body) if _is_fixed(term, d) and not d[body].free:
             return d[body]
-        case Along(op="rank" | "argsort"):
+        case Along(op="rank" | "argsort", body=body) if _is_fixed(term, d) and not d[body].free:
             return ZERO
     raise NoDegree
 

@@ -260,7 +260,8 @@ def _count(term: Reduce) -> Interval:
 def _reduce(term: Reduce, parts: Sequence[int]) -> Step:
     body, op, places = parts[0], term.op, _count(term)
     if op in ("any", "all"):
-        return lambda known, box: known[body] if term.filter is None else None
+        sure = op == "all" if term.filter is not None else None
+        return lambda known, box: known[body] if known[body] is sure or sure is None else None
     if op == "count":
         return lambda known, box: places
     if op in ("argmax", "argmin"):
@@ -335,7 +336,7 @@ _REDUCTIONS: Mapping[str, Callable[[Interval, Interval, bool], Interval]] = {
 
 def _along(term: Along, parts: Sequence[int]) -> Step:
     body = parts[0]
-    if term.op == "sort":
+    if term.op == "sort" and term.filter is None:
         return lambda known, box: known[body]
     if term.op == "cumsum":
         return lambda known, box: mul(known[body], NATURAL)

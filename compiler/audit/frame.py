@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -15,7 +16,7 @@ from mpmath import mp
 from lossc.dsl import ast
 
 from .. import domains as dom
-from ..arithmetic import Value
+from ..arithmetic import NEAREST, Arithmetic, Value
 from ..check import Checked
 from ..elaborate.declare import Default, Input, Param
 from ..gradcheck.sampling import exact_array
@@ -69,16 +70,19 @@ class Frame:
     """A loss at given lengths of axes, written in scalars; `check` may raise where that is long.
 
     `sample` is the axis of the batch where one sample stands for all.
+    `explicit` writes out what a term hides before it is simplified.
     """
 
     checked: Checked
     sizes: Mapping[Axis, int]
     check: Callable[[], None] = lambda: None
     sample: Axis | None = None
+    explicit: Callable[[Expr], Expr] = lambda term: term
     writer: Writer = field(init=False)
     done: dict[Any, Expr] = field(default_factory=dict)
     compiler: Compiler = field(default_factory=Compiler)
     hulls: dict[frozenset[str], list[Case]] = field(default_factory=dict)
+    arithmetic: Arithmetic = NEAREST
 
     def __post_init__(self) -> None:
         self.writer = Writer(self.sizes, self.check, self.sample)
@@ -94,7 +98,7 @@ class Frame:
         """A term in scalars, with params that are fixed when compiled put in."""
         key = (term, frozenset(env.items()) if env else None)
         if key not in self.done:
-            self.done[key] = self.with_lists(tidy(self.writer.write(term, env)))
+            self.done[key] = self.with_lists(tidy(self.writer.write(self.explicit(term), env)))
         return self.done[key]
 
     def with_lists(self, term: Expr) -> Expr:
@@ -234,7 +238,7 @@ class Frame:
 
     def bound(self, term: Expr) -> Expr:
         """A bound of a domain in scalars."""
-        return self.write(term)
+        return self.with_lists(tidy(self.writer.write(term)))
 
     def between(self, meaning: dom.Between, e: str) -> Case:
         given: list[Expr] = []
@@ -337,7 +341,17 @@ class Frame:
 
     def machine(self, values: Mapping[str, Value]) -> Machine:
         """The interpreter at the values of scalars."""
-        return Machine(self.sizes, self.arrays(values), compiler=self.compiler)
+        arrays = self.arrays(values)
+        return Machine(self.sizes, arrays, self.arithmetic, compiler=self.compiler)
+
+    @contextmanager
+    def computing(self, arithmetic: Arithmetic) -> Iterator[None]:
+        """Lets the interpreter compute in another arithmetic."""
+        before, self.arithmetic = self.arithmetic, arithmetic
+        try:
+            yield
+        finally:
+            self.arithmetic = before
 
 
 def half(end: Interval, is_open: bool, is_low: bool) -> Interval:

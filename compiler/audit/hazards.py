@@ -266,7 +266,9 @@ def _troubled(
 
 def _question(frame: Frame, case: Case, term: Expr, seed: int) -> Question:
     whole = frozenset(n for n in case.box if frame.kind(n) != REAL)
-    return Question(term, case.box, lambda point: mp.nan, case.given, integers=whole, seed=seed)
+    return Question(
+        term, case.box, lambda point, arithmetic: mp.nan, case.given, integers=whole, seed=seed
+    )
 
 
 def _kept(question: Question, points: Mapping[str, Any], count: int) -> Any:

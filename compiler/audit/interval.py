@@ -206,8 +206,10 @@ def _reciprocal(x: float, is_open: bool) -> Corner:
 
 
 def inverse(b: Interval) -> Interval:
-    """Reciprocals; all reals if 0 is inside."""
-    if b.low < 0 < b.high or b == ZERO:
+    """Reciprocals; all reals if 0 is inside, or at the upper end: `1 / 0` is infinity."""
+    if b == ZERO:
+        return Interval(INF, INF)
+    if b.low < 0 and 0 in b:
         return ANY
     if b.high <= 0:
         return -inverse(-b)
@@ -422,9 +424,11 @@ def _lgamma(x: Interval) -> Interval:
         return ANY
     low, high = (_gamma_end(x.low), _gamma_end(x.high))
     top = max(low[1], high[1])
+    reached = 0 in x or INF in x
+    is_open = top == INF and not reached
     if x.low >= 1.5 or x.high <= 1.46:
-        return Interval(min(low[0], high[0]), top)
-    return Interval(-0.1215, top)
+        return Interval(min(low[0], high[0]), top, high_open=is_open)
+    return Interval(-0.1215, top, high_open=is_open)
 
 
 def _gamma_end(x: float) -> tuple[float, float]:

@@ -110,7 +110,9 @@ class Normaliser:
         """A term rebuilt from its normal form."""
         if not _is_number(term):
             return self.inside(term)
-        return as_term(self.ratio(term))
+        ratio = self.ratio(term)
+        lead = ratio.bottom[min(ratio.bottom, key=_rank)]
+        return as_term(ratio if lead > 0 else _turned(ratio))
 
     def power(self, x: Expr, y: Expr) -> Ratio:
         """`x ^ y`: whole powers multiplied out, others spread over the factors of a monomial."""
@@ -363,10 +365,21 @@ def _scaled(a: Ratio, c: Fraction) -> Ratio:
 
 
 def _plus(a: Ratio, b: Ratio) -> Ratio:
+    if a.bottom != b.bottom and a.bottom == _negated(b.bottom):
+        b = _turned(b)
     if a.bottom == b.bottom:
         return _reduced(_sum(a.top, b.top), a.bottom)
     top = _sum(_product(a.top, b.bottom), _product(b.top, a.bottom))
     return _reduced(top, _product(a.bottom, b.bottom))
+
+
+def _negated(a: Polynomial) -> Polynomial:
+    return {m: -c for m, c in a.items()}
+
+
+def _turned(a: Ratio) -> Ratio:
+    """A quotient with both signs changed."""
+    return Ratio(_negated(a.top), _negated(a.bottom))
 
 
 def _times(a: Ratio, b: Ratio) -> Ratio:
@@ -378,7 +391,10 @@ def _over(a: Ratio, b: Ratio) -> Ratio:
 
 
 def _reduced(top: Polynomial, bottom: Polynomial) -> Ratio:
-    """Common monomials cancelled, and the bottom with first coefficient 1."""
+    """Common monomials cancelled, and the bottom with first coefficient 1 or -1.
+
+    The bottom keeps its sign: what is divided by 0 is infinite, with the sign of the top.
+    """
     if not top:
         return Ratio(NOTHING, SINGLE)
     if not bottom:
@@ -395,8 +411,9 @@ def _reduced(top: Polynomial, bottom: Polynomial) -> Ratio:
         return _ONE
     top, bottom = _without_factor(top, bottom)
     lead = bottom[min(bottom, key=_rank)]
-    scaled = {m: c / lead for m, c in bottom.items()}
-    return Ratio({m: c / lead for m, c in top.items()}, scaled)
+    size = lead if set(bottom) == {UNIT} else abs(lead)
+    scaled = {m: c / size for m, c in bottom.items()}
+    return Ratio({m: c / size for m, c in top.items()}, scaled)
 
 
 def _without_factor(top: Polynomial, bottom: Polynomial) -> tuple[Polynomial, Polynomial]:

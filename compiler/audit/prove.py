@@ -40,7 +40,7 @@ from .goal import (
     swap,
     variables,
 )  # fmt: skip
-from .interval import INF, Interval
+from .interval import INF, Interval, absolute, around
 from .normal import TooLarge, is_zero, normal, polynomial_of, quotient_of
 from .sums import joined, quotient
 from .tangents import tangent_sum
@@ -163,17 +163,21 @@ class Prover:
         if not isinstance(term, Apply):
             return None
         match term.op, term.args:
-            case "mul" | "div", (a, b):
+            case "mul", (a, b):
                 return self.signs(goal, a, b, depth)
+            case "div", (a, b):
+                return self.ratio(goal, a, b, depth)
             case "neg", (Apply(op="add") as inner,):
                 return self.summands(goal, negated(inner.args[0]), negated(inner.args[1]), depth)
             case "neg", (Reduce(op="sum" | "mean") as inner,):
                 body = negated(inner.body)
                 turned = Reduce(inner.op, inner.indices, body, inner.filter, inner.result)
                 return self.all([goal.with_term(turned)], depth)
-            case "neg", (Apply(op="mul" | "div") as inner,):
+            case "neg", (Apply(op="mul") as inner,):
                 return self.signs(goal, negated(inner.args[0]), inner.args[1], depth)
-            case "pow", (a, n) if (value_of(n) or 1) % 2 == 0 and goal.strict:
+            case "neg", (Apply(op="div") as inner,):
+                return self.ratio(goal, negated(inner.args[0]), inner.args[1], depth)
+            case "pow", (a, n) if goal.strict and _is_even(value_of(n)):
                 return self.nonzero(goal, a, depth)
             case "add", (a, b):
                 return self.summands(goal, a, b, depth)
@@ -208,6 +212,17 @@ class Prover:
         if both is not None:
             return both
         return self.all([goal.with_term(negated(a)), goal.with_term(negated(b))], depth)
+
+    def ratio(self, goal: Goal, a: Expr, b: Expr, depth: int) -> str | None:
+        """As a product; but `a / 0` has the sign of a, and `a / inf` is 0."""
+        below = Goal(b, goal.box, goal.given, goal.strict)
+        if goal.strict and not is_finite(enclose(b, goal.box)):
+            return None
+        both = self.all([goal.with_term(a), below], depth)
+        if both is not None:
+            return both
+        below = Goal(negated(b), goal.box, goal.given, True)
+        return self.all([goal.with_term(negated(a)), below], depth)
 
     def nonzero(self, goal: Goal, a: Expr, depth: int) -> str | None:
         for side in (a, negated(a)):
@@ -312,7 +327,7 @@ class Prover:
         term = goal.term
         if not isinstance(term, Reduce) or term.op not in ("sum", "mean", "max", "min"):
             return None
-        if term.filter is not None and goal.strict:
+        if term.filter is not None and (goal.strict or term.op == "max"):  # of nothing: 0, -inf
             return None
         body = goal.with_term(term.body)
         how = self.all([body], depth)
@@ -325,6 +340,8 @@ class Prover:
         """`a / b` has the sign of a where b is not below 0."""
         parts = quotient(goal.term, goal.positive)
         if parts is None or not _holds(Goal(parts[1], goal.box, goal.given), parts[1]):
+            return None
+        if goal.strict and not is_finite(enclose(parts[1], goal.box)):
             return None
         how = self.all([goal.with_term(parts[0])], depth)
         return hardest(RULES, how) if how else None
@@ -385,6 +402,16 @@ def hardest(first: str, second: str) -> str:
     return max(first, second, key=_rank)
 
 
+def _is_even(n: Fraction | None) -> bool:
+    """Whether a number is an even exponent above 0."""
+    return n is not None and n > 0 and n % 2 == 0
+
+
+def is_finite(a: Interval) -> bool:
+    """Whether infinity is not in an interval."""
+    return INF not in a and -INF not in a
+
+
 def _holds(goal: Goal, term: Expr) -> bool:
     found = enclose(term, goal.box)
     return not found.is_empty and (found.positive if goal.strict else found.nonnegative)
@@ -393,16 +420,19 @@ def _holds(goal: Goal, term: Expr) -> bool:
 # --- fewer variables ------------------------------------------------------------------------------
 
 
-def generalised(goal: Goal) -> Goal:
-    """Flat expressions whose variables stand nowhere else, as variables of their own."""
+def generalised(goal: Goal, kept: frozenset[str] = frozenset()) -> Goal:
+    """Flat expressions whose variables stand nowhere else, as variables of their own.
+
+    Those of variables that are `kept` stay as they are.
+    """
     while True:
-        new = _generalised_once(goal)
+        new = _generalised_once(goal, kept)
         if new is None:
             return goal
         goal = new
 
 
-def _generalised_once(goal: Goal) -> Goal | None:
+def _generalised_once(goal: Goal, kept: frozenset[str]) -> Goal | None:
     whole = (goal.term, *goal.given)
     order = postorder(*whole)
     users: dict[Expr, set[Expr]] = {}
@@ -418,6 +448,8 @@ def _generalised_once(goal: Goal) -> Goal | None:
         if not own or not flat or any(users[a] != {part} for a in own) or own & set(whole):
             continue
         names = sorted(a.tensor.name for a in own)
+        if kept & set(names):
+            continue
         new = Access(Tensor(f"({'+'.join(names)})", ()))
         box = {n: i for n, i in box.items() if n not in names}
         box[new.tensor.name] = enclose(part, goal.box)
@@ -429,16 +461,16 @@ def _generalised_once(goal: Goal) -> Goal | None:
 
 
 def halved(goal: Goal) -> Goal:
-    """A term even in a variable, over the half of its interval that is not below 0."""
+    """A term even in a variable, over the absolute values of its interval."""
     names = variables(goal.term)
     for name in sorted(names) if len(names) <= WIDEST else ():
         interval = goal.box.get(name)
-        if interval is None or interval.low >= 0 or -interval.low > interval.high or goal.given:
+        if interval is None or interval.low >= 0 or goal.given:
             continue
         variable = Access(Tensor(name, ()))
         mirrored = put(goal.term, name, negated(variable))
         if mirrored == goal.term or is_zero(build("sub", mirrored, goal.term), goal.positive):
-            box = {**goal.box, name: interval.meet(Interval(0.0, INF))}
+            box = {**goal.box, name: absolute(interval)}
             goal = decided(Goal(goal.term, box, (), goal.strict))
     return goal
 
@@ -552,28 +584,34 @@ SINGULAR = frozenset(("log", "logit", "atanh", "lgamma", "digamma", "trigamma", 
 
 
 def is_continuous(goal: Goal, name: str) -> bool:
-    """Whether a term without switches has a value, and no jump, on the whole of an interval."""
+    """Whether a term has no jump on an interval, and a value everywhere inside it."""
     known = Enclosed(goal.box)
-    return all(_is_defined(p, name, known) for p in _dependent(goal.term, name))
+    own = goal.box[name]._replace(low_open=True, high_open=True)
+    inner = Enclosed({**goal.box, name: own})
+    parts = list(_dependent(goal.term, name))
+    return all(_is_defined(p, name, known) and _has_value(p, inner) for p in parts)
 
 
 def is_regular(goal: Goal, name: str, end: Fraction) -> bool:
     """Whether a term is continuous and finite at an end of an interval, too."""
-    known = Enclosed({**goal.box, name: Interval(float(end), float(end))})
+    known = Enclosed({**goal.box, name: around(end)})
     return all(
-        _is_defined(p, name, known) and (p.op not in SINGULAR or _is_within(p, known[p.args[0]]))
+        _is_defined(p, name, known)
+        and _has_value(p, known)
+        and isinstance(p, Apply)
+        and (p.op not in SINGULAR or _is_within(p, known[p.args[0]]))
         for p in _dependent(goal.term, name)
     )
 
 
-def _dependent(term: Expr, name: str) -> Iterator[Apply]:
-    """The primitives of a term that a variable reaches."""
+def _dependent(term: Expr, name: str) -> Iterator[Expr]:
+    """The parts of a term that a variable reaches, itself left out."""
     reached: set[Expr] = set()
     for part in postorder(term):
         is_it = isinstance(part, Access) and part.tensor.name == name
         if is_it or any(p in reached for p in part.parts):
             reached.add(part)
-            if isinstance(part, Apply):
+            if not isinstance(part, Access):
                 yield part
 
 
@@ -585,8 +623,10 @@ def _is_within(part: Apply, interval: Interval) -> bool:
     return above and (domain.high is None or interval.high < domain.high)
 
 
-def _is_defined(part: Apply, name: str, known: Enclosed) -> bool:
-    """Whether a primitive is defined, and continuous in the extended reals, over a box."""
+def _is_defined(part: Expr, name: str, known: Enclosed) -> bool:
+    """Whether a part is defined, and continuous in the extended reals, over a box."""
+    if not isinstance(part, Apply) or not PRIMITIVES[part.op].continuous:
+        return False
     inside: list[Interval] = [known[a] for a in part.args]
     match part.op:
         case "div":
@@ -608,6 +648,20 @@ def _is_defined(part: Apply, name: str, known: Enclosed) -> bool:
     return all(
         (d.low is None or i.low >= d.low) and (d.high is None or i.high <= d.high) for i, d in pairs
     )
+
+
+def _has_value(part: Expr, known: Enclosed) -> bool:
+    """Whether infinite arguments leave a primitive a value that does not jump."""
+    assert isinstance(part, Apply)
+    inside: list[Interval] = [known[a] for a in part.args]
+    match part.op:
+        case "add" | "sub" | "div":
+            return sum(not is_finite(i) for i in inside) < 2
+        case "mul":
+            return not any(0 in i and not is_finite(j) for i, j in (inside, inside[::-1]))
+        case "sin" | "cos":
+            return is_finite(inside[0])
+    return True
 
 
 def _candidates(goal: Goal, name: str, slope: Expr) -> Iterator[Expr]:

@@ -182,6 +182,8 @@ class Writer:
                 parts.append((kept, self.part(term.body, inner)))
         first = [p[0] for p in product(*ranges)]
         if term.op in ("argmax", "argmin"):
+            if any(kept != TRUE for kept, _ in parts):
+                raise NotWritten(f"{term.op} with a filter")
             return _argument(term.op, first, [b for _, b in parts])
         return tidied_reduction(term.op, parts)
 
@@ -203,9 +205,16 @@ class Writer:
         if span is None:
             return with_parts(term, [self.part(p, env) for p in term.parts])
         at = self.part(term.at, env)
-        if term.filter is not None or not isinstance(at, Const):
+        if not isinstance(at, Const):
             raise NotWritten(f"{term.op} at a place that is data")
-        values = [self.part(term.body, {**env, term.index: k}) for k in range(*span)]
+        places = [{**env, term.index: k} for k in range(*span)]
+        values = [self.part(term.body, p) for p in places]
+        if term.filter is not None:
+            if term.op not in _SCANS:
+                raise NotWritten(f"{term.op} with a filter")
+            kept = [self.part(term.filter, p) for p in places]
+            parts = list(zip(kept, values, strict=True))[: _integer(at) - span[0] + 1]
+            return tidied_reduction(_SCANS[term.op], [p for p in parts if p[0] != FALSE])
         return _ALONG[term.op](values, _integer(at) - span[0])
 
 
@@ -331,9 +340,9 @@ _JOINS: Mapping[str, tuple[Expr, str]] = {
 _BODY: Mapping[str, Callable[[Expr], Expr]] = {
     "norm1": lambda x: build("abs", x),
 }
+_SCANS = {"cumsum": "sum", "logcumsumexp": "logsumexp"}
 _ALONG: Mapping[str, Callable[[list[Expr], int], Expr]] = {
-    "cumsum": _joined("sum"),
-    "logcumsumexp": _joined("logsumexp"),
+    **{op: _joined(over) for op, over in _SCANS.items()},
     "sort": _sorted,
     "rank": _rank,
     "argsort": _argsort,

@@ -2,7 +2,8 @@
 
 Points are drawn at random, at ends of intervals, at small numbers and at ties, and the best are
 moved about. What looks like a witness is rounded to short numbers and certified by the
-interpreter, on the formula as it was written, at two precisions.
+interpreter, on the formula as it was written: in digits that are raised until they stand still, as
+`loss.reference` does.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from fractions import Fraction
 import numpy as np
 from mpmath import mp
 
-from ..arithmetic import Value
+from ..arithmetic import NEAREST, NUDGED, Arithmetic, Value
 from ..interpret import Machine
 from ..ir import Access, Expr, postorder
 from .frame import Case
@@ -27,10 +28,11 @@ from .tidy import number
 
 POINTS, BEST, ROUNDS = 600, 6, 7
 TIED = 8  # inputs that others are set equal to
-PRECISIONS = (40, 90)
+PRECISIONS = (40, 90, 200, 450, 1000)  # digits
 AGREE = mp.mpf(10) ** -20
 LEAST = mp.mpf(10) ** -13
 FLOAT_ERROR = 1e-9
+LAST = -1e-30  # the score of an infinite gap: a witness with numbers is a better one
 SPECIAL = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 10.0, -10.0, 0.1, 0.01, 3.0)
 SIMPLE = (0, 1, 2, -1, Fraction(1, 2), -2, 3, 10)
 SIZES = (0.1, 1.0, 3.0, 10.0, 40.0)
@@ -44,12 +46,13 @@ Point = Mapping[str, Fraction]
 class Question:
     """Whether `gap` is ever below 0, or with `zero` ever not 0.
 
-    `exact` gives the gap by the interpreter. `integers` names variables that are whole numbers.
+    `exact` gives the gap by the interpreter in some arithmetic. `integers` names variables that are
+    whole numbers.
     """
 
     gap: Expr
     box: Mapping[str, Interval]
-    exact: Callable[[Point], Value]
+    exact: Callable[[Point, Arithmetic], Value]
     given: tuple[Expr, ...] = ()
     zero: bool = False
     strict: bool = False
@@ -191,16 +194,18 @@ def _score(question: Question, points: Mapping[str, Array]) -> Array:
     score = np.where(gap < -tolerance, gap / scale - FLOAT_ERROR, np.maximum(gap, 0.0) / scale)
     if question.strict:
         score = np.where(gap <= 0, -1.0, score)
+    endless = np.where((gap == -np.inf) & (not question.zero), LAST, np.inf)
+    score = np.where(np.isfinite(gap), score, endless)
     for condition in question.given:
         score = np.where(evaluate(condition, points).astype(bool), score, np.inf)
-    return np.where(np.isnan(gap) | np.isinf(gap), np.inf, score)
+    return score
 
 
 def _sized(term: Expr, points: Mapping[str, Array]) -> tuple[Array, Array]:
-    """A gap, and the size of its summands, which sets its rounding error."""
+    """A gap, and the size of its finite summands, which sets its rounding error."""
     parts = [p for p in term.parts if p.kind != "bool"] or [term]
     gap, *values = evaluate_all([term, *parts], points)
-    size: Array = np.nan_to_num(np.max(np.abs(values), axis=0), nan=0.0, posinf=1e300)
+    size: Array = np.nan_to_num(np.max(np.abs(values), axis=0), nan=0.0, posinf=0.0)
     return gap, size
 
 
@@ -237,23 +242,36 @@ def rounded(x: float, digits: int | None, whole: bool) -> Fraction:
 
 
 def confirms(question: Question, point: Point) -> bool:
-    """Whether a point is a witness beyond doubt: two precisions agree that the gap is one."""
-    gaps = []
+    """Whether a point is a witness beyond doubt."""
+    gap = settled(question, point)
+    if gap is None or mp.isnan(gap):
+        return False
+    if question.strict and gap == 0:
+        return _is_zero(question.gap, point)
+    return bool(mp.isfinite(gap) and abs(gap) > LEAST if question.zero else gap < -LEAST)
+
+
+def settled(question: Question, point: Point) -> Value | None:
+    """The gap at a point, in as many digits as it takes; None outside, or if it does not settle.
+
+    What rests on digits that are not there differs when they are rounded otherwise.
+    """
+    before: Value | None = None
     for digits in PRECISIONS:
         with mp.workdps(digits):
             if not _admits(question, point):
-                return False
-            gap = question.exact(point)
-            if not mp.isfinite(gap):
-                return False
-            gaps.append(gap)
-    with mp.workdps(PRECISIONS[0]):
-        first, second = gaps
-        if question.strict and first == second == 0:
-            return _is_zero(question.gap, point)
-        if abs(first - second) > AGREE * max(abs(second), LEAST):
-            return False
-        return bool(abs(second) > LEAST if question.zero else second < -LEAST)
+                return None
+            near, nudged = (question.exact(point, a) for a in (NEAREST, NUDGED))
+            if before is not None and _agree(near, nudged) and _agree(near, before):
+                return near
+            before = near if _agree(near, nudged) else None
+    return None
+
+
+def _agree(a: Value, b: Value) -> bool:
+    if not (mp.isfinite(a) and mp.isfinite(b)):
+        return bool(a == b or (mp.isnan(a) and mp.isnan(b)))
+    return bool(abs(a - b) <= AGREE * max(abs(b), LEAST))
 
 
 def _is_zero(gap: Expr, point: Point) -> bool:

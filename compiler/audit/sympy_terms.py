@@ -74,17 +74,18 @@ def simplifies_to_zero(term: Expr, goal: Goal, seconds: float) -> bool:
     return found is not None and bool(found == 0)
 
 
-def limit_is_zero(goal: Goal, name: str, end: Expr, seconds: float) -> bool:
-    """Whether SymPy finds 0 for the limit of a term."""
+def limit_is_zero(goal: Goal, name: str, end: Expr, side: int, seconds: float) -> bool:
+    """Whether SymPy finds 0 for the limit of a term of one variable from one side.
+
+    SymPy's answer is for generic values of other variables, so there are none.
+    """
 
     def find() -> Scalar:
         scalar, symbols = expression(goal.term, goal)
-        if name not in symbols:
-            return sympy.simplify(scalar)
+        if set(symbols) != {name}:
+            raise NoTerm("another variable")
         to = expression(end, goal)[0]
-        low = goal.box[name].low
-        side = "+" if to.is_finite and float(to) <= low else "-"
-        return sympy.simplify(sympy.limit(scalar, symbols[name], to, side))
+        return sympy.simplify(sympy.limit(scalar, symbols[name], to, "+" if side > 0 else "-"))
 
     found = within(seconds, find)
     return found is not None and bool(found == 0)

@@ -339,6 +339,9 @@ def _may_leave(slot: Expr, axis: Axis) -> bool:
     return form != Affine(Dim(), {index: 1}) or span != Range.of(axis)
 
 
+LONG = 10**300
+
+
 def _constant(value: Fraction | bool | str | None) -> ast.Expr:
     if value is None:
         return ast.NoneLiteral(span=NOWHERE)
@@ -352,13 +355,22 @@ def _number(value: Fraction | int) -> ast.Expr:
     fraction = Fraction(value)
     if fraction < 0:
         return ast.Unary("-", _number(-fraction), span=NOWHERE)
-    text = f"{float(fraction):.12g}"
-    if "e" not in text and Fraction(text) == fraction:
-        return ast.Number(text, span=NOWHERE)
-    top = ast.Number(str(fraction.numerator), span=NOWHERE)
+    if max(fraction.numerator, fraction.denominator) < LONG:
+        text = f"{float(fraction):.12g}"
+        if "e" not in text and Fraction(text) == fraction:
+            return ast.Number(text, span=NOWHERE)
+    top = ast.Number(_digits(fraction.numerator), span=NOWHERE)
     if fraction.denominator == 1:
         return top
-    return ast.Binary("/", top, ast.Number(str(fraction.denominator), span=NOWHERE), span=NOWHERE)
+    bottom = ast.Number(_digits(fraction.denominator), span=NOWHERE)
+    return ast.Binary("/", top, bottom, span=NOWHERE)
+
+
+def _digits(whole: int) -> str:
+    """An integer, with an exponent for its zeros where it is long."""
+    text = str(whole)
+    short = text.rstrip("0")
+    return f"{short}e{len(text) - len(short)}" if whole >= LONG and len(short) < len(text) else text
 
 
 def _name(text: str) -> ast.Name:

@@ -181,8 +181,11 @@ def _folded(number: Fraction, powers: Powers) -> Part:
     """A product with the whole powers of numbers multiplied out."""
     rest = dict(powers)
     for base, power in powers.items():
-        if isinstance(base, Const) and isinstance(base.value, Fraction) and power.denominator == 1:
-            number *= base.value ** int(rest.pop(base))
+        value = base.value if isinstance(base, Const) else None
+        if not isinstance(value, Fraction) or power.denominator != 1:
+            continue
+        if value or power > 0:  # 1 / 0 is no fraction
+            number *= value ** int(rest.pop(base))
     return number, rest
 
 

@@ -262,6 +262,15 @@ KERAS: tuple[Code, ...] = (
         right="loss = lossc.std.mse.keras(validate=True)\n"
         "tf.function(loss)(tf.ones(2), tf.ones(2))",
     ),
+    Code(
+        "E0709",
+        "a config that is none of a saved loss",
+        "A part of it is missing or of another kind: it was edited, or saved by something else.",
+        wrong="loss = lossc.std.mse.keras()\n"
+        'config = loss.get_config() | {"formula": 5}\n'
+        "loss.from_config(config)",
+        right="loss = lossc.std.mse.keras()\nloss.from_config(loss.get_config())",
+    ),
 )
 
 COMMANDS: tuple[Code, ...] = (

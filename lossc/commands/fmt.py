@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lossc.dsl.diagnostics import Diagnostic, LosscError
 from lossc.dsl.printer import format_source
+from lossc.dsl.source import visible
 from lossc.dsl.translate import NOTATIONS, translate
 
 from .target import Target, add_targets, open_target, target_names, text_target
@@ -88,7 +89,7 @@ def _say(formatted: Formatted, check: bool, terminal: Terminal) -> None:
         unreadable = exit_code(formatted.diagnostics) == USAGE
         terminal.report(formatted.diagnostics, sys.stderr if unreadable else sys.stdout)
     elif formatted.text is not None and not check:
-        sys.stdout.write(formatted.text)
+        sys.stdout.write(visible(formatted.text) if sys.stdout.isatty() else formatted.text)
     elif formatted.changed:
         verb = "would change" if check else "changed"
         terminal.say(f"{formatted.file}: {verb}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from lossc.dsl.diagnostics import Diagnostic, LosscError, render
+from lossc.dsl.source import visible
 
 GOOD, FINDINGS, USAGE = 0, 1, 2
 _CLEAR = "\r\x1b[K"
@@ -27,7 +28,7 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """Write text to standard output."""
-        print(text)
+        print(visible(text))
 
     def document(self, value: Any) -> None:
         """Write a value as a JSON document."""
@@ -71,7 +72,7 @@ def usage_error(message: str, *notes: str, help: str | None = None) -> LosscErro
 def show_progress(text: str) -> None:
     """Show what is being done, on a terminal."""
     if sys.stderr.isatty():
-        sys.stderr.write(f"{_CLEAR}{text[:78]}")
+        sys.stderr.write(f"{_CLEAR}{visible(text)[:78]}")
         sys.stderr.flush()
 
 

@@ -39,6 +39,7 @@ def restore(config: Mapping[str, Any]) -> Loss:
 
     Raises LosscError if the text no longer compiles, or means something else than when saved.
     """
+    check_config(config)
     source = Source.of(config["file"], config["formula"])
     checked = sound(source, from_mapping(config["files"]))
     stable = config.get("stable", True)
@@ -46,6 +47,39 @@ def restore(config: Mapping[str, Any]) -> Loss:
     if loss.hash != config["hash"]:
         raise LosscError(_changed(loss))
     return loss
+
+
+PARTS: Mapping[str, tuple[type, ...]] = {
+    "loss": (str,),
+    "file": (str,),
+    "formula": (str,),
+    "files": (Mapping,),
+    "hash": (str,),
+}
+WHOLE: Mapping[str, tuple[type, ...]] = {
+    **PARTS,
+    "name": (str, type(None)),
+    "reduction": (str, type(None)),
+    "dtype": (object,),
+    "params": (Mapping,),
+    "bound": (Mapping,),
+}
+
+
+def check_config(config: Mapping[str, Any], parts: Mapping[str, tuple[type, ...]] = PARTS) -> None:
+    """Raise LosscError for a config that lacks a part, or has one of another kind."""
+    for name, kinds in parts.items():
+        if name not in config:
+            raise LosscError(_malformed(f"it has no `{name}`"))
+        if not isinstance(config[name], kinds):
+            raise LosscError(_malformed(f"`{name}` is {type(config[name]).__name__}"))
+    if not all(isinstance(x, str) for pair in config["files"].items() for x in pair):
+        raise LosscError(_malformed("`files` has something else than texts"))
+
+
+def _malformed(why: str) -> Diagnostic:
+    help = "save the model again, or compile it anew with the loss that you want"
+    return Diagnostic("E0709", "this is no config of a saved loss", notes=(why,), help=help)
 
 
 def _changed(loss: Loss) -> Diagnostic:
@@ -103,5 +137,8 @@ def save_array(value: Any) -> dict[str, Any]:
 
 
 def restore_array(config: Mapping[str, Any]) -> Any:
-    """The array of `save_array`."""
-    return np.asarray(config["values"], config["dtype"]).reshape(config["shape"])
+    """The array of `save_array`. Raises LosscError for anything else."""
+    try:
+        return np.asarray(config["values"], config["dtype"]).reshape(config["shape"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise LosscError(_malformed("`bound` has something else than arrays")) from None

@@ -256,6 +256,7 @@ class CompiledLoss(keras.losses.Loss):  # type: ignore[misc]
 
         Raises LosscError if its text means something else than when it was saved.
         """
+        saved.check_config(config, saved.WHOLE)
         arrays = {n: saved.restore_array(a) for n, a in config["bound"].items()}
         return cls(
             saved.restore(config),

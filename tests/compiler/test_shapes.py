@@ -96,3 +96,26 @@ def test_lipschitz(name: str) -> None:
             )
     assert steepest <= row.lipschitz + mp.mpf(10) ** -6
     assert steepest >= row.lipschitz * mp.mpf(4) / 5
+
+
+POLES = {"div", "pow", "lgamma", "digamma", "trigamma"}  # of which the audit knows where
+
+
+@pytest.mark.parametrize("name", [p.name for p in PRIMITIVES.values() if p.continuous])
+def test_continuous(name: str) -> None:
+    """Where arguments that move by a hair move the value by little; a step is not so."""
+    row, rng = PRIMITIVES[name], Random(name)
+    grids = [list(numbers(row, j, "above" if name in POLES else "all")) for j in range(row.arity)]
+    hair = mp.mpf(10) ** -30
+    for _ in range(200):
+        point = [mp.nint(x) if rng.random() < 0.5 and mp.nint(x) in g else x
+                 for x, g in ((rng.choice(g), g) for g in grids)]  # fmt: skip
+        with mp.workdps(50):
+            here = NEAREST.apply(name, point)
+            near = [NEAREST.apply(name, [x + s * hair for x in point]) for s in (-1, 1)]
+        assert all(abs(x - here) < mp.mpf(10) ** -8 for x in near if mp.isfinite(x)), point
+
+
+@pytest.mark.parametrize("name", ["floor", "ceil", "round", "sign", "tan", "atan2", "indicator"])
+def test_jumps(name: str) -> None:
+    assert not PRIMITIVES[name].continuous

@@ -55,7 +55,7 @@ def symmetric(context: Context, claim: ast.Claim) -> Verdict:
     moved = {x for pair in zip(a.axes, b.axes, strict=True) if len({*pair}) > 1 for x in pair}
     if moved & {axis for t in others for axis in t.axes}:
         raise NotStated("symmetry in inputs of different axes")
-    if tidy(swapped) == tidy(value):
+    if tidy(context.explicit(swapped)) == tidy(context.explicit(value)):
         return proved(NORMAL_FORM)
     shown = (("as given", value), ("exchanged", swapped))
 
@@ -107,7 +107,7 @@ def _alike(own: Checked, other: Checked) -> Checked:
 def same_value(context: Context, goal: Expr, name: str) -> Verdict:
     """Whether a loss has the value of another term, called `name`, over its inputs and params."""
     value = context.checked.program.value
-    if value == goal or tidy(value) == tidy(goal):
+    if value == goal or tidy(context.explicit(value)) == tidy(context.explicit(goal)):
         return proved(NORMAL_FORM)
     one, two = context.whole(value), context.whole(goal)
     if one is not None and two is not None and is_equal(plain(one), plain(two)):

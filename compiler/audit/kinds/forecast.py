@@ -23,7 +23,7 @@ from ..prove import is_continuous
 from ..scalars import open_places, scalar
 from ..search import number_at_values
 from ..statements import NotStated
-from ..tidy import ONE, ZERO, build, negated, number, tidy, value_of
+from ..tidy import ONE, ZERO, build, negated, number, value_of
 from ..verdict import Verdict
 
 STATIONARY = "the first-order condition"
@@ -101,9 +101,9 @@ def _label_values(
     if isinstance(meaning, dom.IndexOf):
         return [{own[0]: number(k)} for k in range(frame.length(meaning.axis))]
     if isinstance(meaning, dom.Values) and len(meaning.values) == 2:
-        ends = [value_of(tidy(v)) for v in meaning.values]
+        ends = [value_of(frame.bound(v)) for v in meaning.values]
     elif isinstance(meaning, dom.Between) and not (meaning.low_open or meaning.high_open):
-        ends = [value_of(tidy(v)) for v in (meaning.low, meaning.high) if v is not None]
+        ends = [value_of(frame.bound(v)) for v in (meaning.low, meaning.high) if v is not None]
     elif isinstance(meaning, dom.Bools):
         raise NotStated("a label that is true or false")
     else:
@@ -151,12 +151,14 @@ def _proper_proof(context: Context, o: Outcomes) -> str | None:
             total = build("add", total, build("mul", chance, slope))
         if is_identity(total, goal.with_term(total), context.budget) is None:
             return None
-    if all(_is_convex(t, o) for t in o.losses):
+    closed = Goal(ZERO, o.case.box, o.case.given)  # a loss may jump at an end that is a forecast
+    whole = [decided(closed.with_term(t)) for t in o.losses]
+    if all(_is_convex(g.term, o) for g in whole):
         return f"{STATIONARY} and convexity"
     if len(used) != 1 or len(losses) != 2:
         return None
     (n,) = used
-    if any(split_at(goal.with_term(t)) or not is_continuous(goal.with_term(t), n) for t in losses):
+    if any(split_at(g) or not is_continuous(g, n) for g in whole):
         return None
     slope = normal(derivative(losses[0], n), goal.positive)
     how = context.prove_all([goal.with_term(slope)])

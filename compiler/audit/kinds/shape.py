@@ -38,7 +38,6 @@ from ..steepness import steepness
 from ..tidy import FALSE, ONE, TRUE, ZERO, build, number
 from ..verdict import Verdict, proved
 
-HAIR = 30  # digits of a step beside a kink
 ASIDE = mp.mpf(10) ** -20  # so far the domain must go on on both sides of it
 TWIN = "'"  # marks the second point of a pair
 ONCE = Fraction(1)  # the whole way to it
@@ -428,8 +427,9 @@ def _kink(joint: pieces.Joint, name: str, value: Expr) -> Doubt:
 
     def slope(sign: int) -> Exact:
         def exact(frame: Frame, values: Mapping[str, Value]) -> Value:
-            with mp.workdps(mp.dps + 3 * HAIR):
-                step = sign * mp.mpf(10) ** -HAIR
+            digits = mp.dps
+            with mp.workdps(4 * digits):
+                step = sign * mp.mpf(10) ** -digits
                 here, there = (frame.machine({**values, name: values[name] + s}).run(value, {})
                                for s in (0, step))  # fmt: skip
                 return (there - here) / step

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from html import escape
 from math import isfinite
 from typing import Any
 
@@ -36,7 +35,7 @@ from ..places import Places
 from ..report import AuditReport
 from ..slices import choose
 from ..verdict import Verdict
-from .html import Mark, code, listed, listing, paragraph, section, table, verdict
+from .html import Mark, code, escape, listed, listing, paragraph, section, table, verdict
 from .svg import panels
 
 LONG, TOO_LONG = 6000, 60000  # characters of MathML that are folded, or left out

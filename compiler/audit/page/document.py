@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 from ..report import AuditReport
 from ..verdict import PROVED, REFUTED, SCOPED, UNKNOWN
 from .article import accuracy_chip, article, gradient_chip
-from .html import table, verdict
+from .html import escape, table, verdict
 
 STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
 ALONE = '<h1 class="over">Audit of a loss</h1>\n'

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape as escaped
 from itertools import pairwise
 
 from lossc.dsl.lexer import Scanner
-from lossc.dsl.source import Source
+from lossc.dsl.source import Source, visible
 
 WORDS = {"loss", "def", "use", "where", "claims", "if", "then", "else", "in", "and", "or", "not"}
 CLASSES = {"DOC": "doc", "STRING": "doc", "COMMENT": "note", "NUMBER": "number"}
@@ -23,6 +23,11 @@ class Mark:
     kind: str
     sign: str
     title: str
+
+
+def escape(text: str) -> str:
+    """Text as it stands in a page, which no character of it breaks."""
+    return escaped(visible(text))
 
 
 def section(key: str, title: str, *content: str) -> str:
