@@ -205,7 +205,7 @@ SYNTAX: tuple[Code, ...] = (
         "`lossc fmt --from latex` and `--from unicode` translate formulas as papers print them:\n"
         "sums, means, norms, fractions, roots, subscripts, accents, cases and functions. What is\n"
         "named here is none of these.",
-        "$ lossc fmt --from latex paper.tex  # \\frac{1}{N} \\sum_{i=1}^{N} \\heartsuit(y_i)",
-        "$ lossc fmt --from latex paper.tex  # \\frac{1}{N} \\sum_{i=1}^{N} (y_i - \\hat{y}_i)^2",
+        wrong="$ lossc fmt --from latex paper.tex  # \\frac{1}{N} \\sum_{i=1}^{N} \\heartsuit(y_i)",
+        right="$ lossc fmt --from latex paper.tex  # \\frac{1}{N} \\sum_{i=1}^{N} (y_i - \\hat{y}_i)^2",
     ),
 )
