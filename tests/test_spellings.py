@@ -147,7 +147,7 @@ def true(tag: str) -> tuple[float, np.ndarray]:
         t = mp.mpf(float(np.float32(0.9))) if "temperature" in tag else mp.mpf(1)
         a = mp.mpf(float(np.float32(0.1))) if tag == "smooth" else mp.mpf(0)
         weights = DATA["m"] if "mask" in tag else np.ones(2)
-        labels = [0, 0] if tag == "fixed" else LABELS.tolist()
+        labels = [0, 0] if "fixed" in tag else LABELS.tolist()
         value, slopes = mp.mpf(0), []
         for row, label, w in zip(LOGITS.tolist(), labels, weights.tolist(), strict=True):
             weight = mp.mpf(w) / sum(weights.tolist())
