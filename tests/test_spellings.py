@@ -119,7 +119,6 @@ SPELLINGS = [
     ("z[n,c]", "mean[n](-sum[c](if c == 0 then log_softmax[c](z) else 0))", "", "fixed"),
     ("z[n,c]", "mean[n](-sum[c if c == 0](log(softmax[c](z))))", "", "fixed"),
     ("o[n,c], z[n,c]", "mean[n](logsumexp[c](z) - sum[c](o*z))", "", ""),
-    ("o[n,c], z[n,c]", "mean[n](logsumexp[c](z) - sum[c](o*z))", "o in {0, 1}", ""),
     (
         "y[n], z[n,c]",
         "mean[n](-sum[c](q * log(softmax[c](z))))",
