@@ -206,6 +206,6 @@ SYNTAX: tuple[Code, ...] = (
         "sums, means, norms, fractions, roots, subscripts, accents, cases and functions. What is\n"
         "named here is none of these.",
         wrong="$ lossc fmt --from latex paper.tex  # \\frac{1}{N} \\sum_{i=1}^{N} \\heartsuit(y_i)",
-        right="$ lossc fmt --from latex paper.tex  # \\frac{1}{N} \\sum_{i=1}^{N} (y_i - \\hat{y}_i)^2",
+        right="$ lossc fmt --from latex paper.tex  # \\frac{1}{N} \\sum_{i=1}^{N} (y_i - z_i)^2",
     ),
 )
