@@ -18,6 +18,7 @@ from ..ir import BOOL, NONE, PACK, Axis, Const, Index, Range, Reduce
 from ..ir import Tensor as Input
 from . import tf_ops as ops
 from .blocks import in_xla
+from .packing import lengths
 from .schedule import Plan, Step, fold_repeats, span_of
 
 Tensor = Any
@@ -108,9 +109,26 @@ class Arrays(Lengths):
         flat = len(x.shape) == len(want)
         if flat and all(map(_same, have, want)):
             return self.typed(t, x)
-        with tf.control_dependencies(_checks(t, have, want)):
-            x = tf.reshape(x, shape_of(want))
+        shape, same, name = shape_of(want), self.has_same_pack(t, x), None
+        checks = _checks(t, have, want)
+        if same is not None and in_xla():  # which has no assertions, and refuses negative lengths
+            shape = tf.where(same, shape, tf.constant(-2, tf.int64))
+            name = f"{t.name}_must_have_the_shape_of_the_other_inputs"
+        elif same is not None:
+            checks.append(_assertion(same, f"{t.name} must have the shape of the other inputs"))
+        with tf.control_dependencies(checks):
+            x = tf.reshape(x, shape, name)
         return self.typed(t, x)
+
+    def has_same_pack(self, t: Input, x: Tensor) -> Tensor | None:
+        """Whether `...` is the same shape as in the first tensor with it; None if that is known."""
+        first = next((o for o in self.present if PACK in [a.name for a in o.axes]), t)
+        if first is t or PACK not in [a.name for a in t.axes]:
+            return None
+        one, other = _packed(first, self.given[first.name]), _packed(t, x)
+        if all(isinstance(n, int) for n in one + other):
+            return None
+        return tf.reduce_all(tf.equal(int64s(one), int64s(other)))
 
     def typed(self, t: Input, x: Tensor) -> Tensor:
         """Booleans as conditions, integers in int64, floats in the dtype of computation.
@@ -263,6 +281,12 @@ def _length(x: Tensor, start: int, stop: int, guess: int | None) -> Length:
     return shape[start] if stop == start + 1 else tf.reduce_prod(shape[start:stop])
 
 
+def _packed(t: Input, x: Tensor) -> list[Length]:
+    """The lengths of the dims that "..." stands for."""
+    start = [a.name for a in t.axes].index(PACK)
+    return lengths(x)[start : start + len(x.shape) - len(t.axes) + 1]
+
+
 def _same(have: Length, want: Length) -> bool:
     """Whether two lengths are known to agree."""
     return have is want or (isinstance(have, int) and isinstance(want, int) and have == want)
@@ -277,13 +301,17 @@ def _checks(t: Input, have: Sequence[Length], want: Sequence[Length]) -> list[Te
     if in_xla():
         return []
     return [
-        tf.raw_ops.Assert(
-            condition=tf.equal(int64(h), int64(w)),
-            data=[f"{t.name} does not have the length of the axis {axis.name}"],
+        _assertion(
+            tf.equal(int64(h), int64(w)),
+            f"{t.name} does not have the length of the axis {axis.name}",
         )
         for axis, h, w in zip(t.axes, have, want, strict=True)
         if not (_same(h, w) or (isinstance(h, int) and isinstance(w, int)))
     ]
+
+
+def _assertion(condition: Tensor, message: str) -> Tensor:
+    return tf.raw_ops.Assert(condition=condition, data=[message])
 
 
 def shape_of(lengths: Sequence[Length]) -> Any:
