@@ -6,6 +6,8 @@ quick if the plan of that loss is not the recorded one: see `tests/plans.py`.
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.plans import LOSSES, is_changed
@@ -21,9 +23,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out the tests of the other kind, as far as their marks alone tell."""
     if config.getoption("--all"):
         return
-    deep = config.getoption("--deep")
-    kept = [i for i in items if _loss(i) or bool(i.get_closest_marker("deep")) == deep]
-    config.hook.pytest_deselected(items=[i for i in items if i not in set(kept)])
+    kept: list[pytest.Item] = []
+    others: list[pytest.Item] = []
+    for item in items:
+        is_deep = bool(item.get_closest_marker("deep"))
+        fits = _loss(item) or is_deep == config.getoption("--deep")
+        (kept if fits else others).append(item)
+    config.hook.pytest_deselected(items=others)
     items[:] = kept
 
 
@@ -40,6 +46,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def _loss(item: pytest.Item) -> str | None:
     """The loss of a test that is marked `by_plan`."""
-    if not isinstance(item, pytest.Function) or not item.get_closest_marker("by_plan"):
+    if not item.get_closest_marker("by_plan"):
         return None
-    return next((name for name in item.callspec.id.split("-") if name in LOSSES), None)
+    return next((name for name in re.split(r"[\[\]-]", item.name) if name in LOSSES), None)
