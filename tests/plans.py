@@ -34,12 +34,13 @@ ROOT = Path(__file__).parent.parent
 CORPUS = ROOT / "tests" / "corpus"
 RECORDED = ROOT / "tests" / "golden" / "plans.json"
 SOURCES = ("dsl", "compiler", "stdlib", "tests/corpus")  # what a plan depends on
-LOSSES = [*lossc.std, *(p.stem for p in sorted(CORPUS.glob("*.loss")) if p.stem not in lossc.std)]
+LIBRARY = frozenset(lossc.std)  # names, none of which is looked at yet
+LOSSES = [*lossc.std, *(p.stem for p in sorted(CORPUS.glob("*.loss")) if p.stem not in LIBRARY)]
 
 
 def find(name: str) -> lossc.Loss:
     """A loss of the library or the corpus."""
-    return lossc.std[name] if name in lossc.std else lossc.load(CORPUS / f"{name}.loss")[name]
+    return lossc.std[name] if name in LIBRARY else lossc.load(CORPUS / f"{name}.loss")[name]
 
 
 def plan_text(checked: Checked) -> str:

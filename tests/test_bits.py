@@ -8,21 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-import lossc
 from lossc.accuracy import engine
 from lossc.compiler.accuracy.report import AccuracyReport, Row
 from lossc.compiler.accuracy.run import Engine, Plan, measure
 from lossc.compiler.accuracy.truth import Subject
 from lossc.compiler.passes import stabilise
 from lossc.runtime import Runtime
+from tests.plans import LOSSES, find
 
 POINTS, NEARLY = 100, 0.9  # of each loss, and the share whose truth is a number
-CORPUS = Path(__file__).parent / "corpus"
-LOSSES = [*lossc.std, *(p.stem for p in sorted(CORPUS.glob("*.loss")) if p.stem not in lossc.std)]
 # One of each family, of which a point is soon computed: the bars hold where terms cancel, too.
 SAMPLE = (
     "mean_squared_error",  # regression
@@ -40,11 +37,6 @@ SAMPLE = (
     "zlpr_multilabel",  # sets of labels
     "spectral_angle",  # angles
 )
-
-
-def find(name: str) -> lossc.Loss:
-    """A loss of the library or the corpus."""
-    return lossc.std[name] if name in lossc.std else lossc.load(CORPUS / f"{name}.loss")[name]
 
 
 def report(
