@@ -149,6 +149,15 @@ def test_large_labels_are_not_rounded() -> None:
     assert float(loss(big, big - 1)) == 0.0
 
 
+@pytest.mark.parametrize("jit", [False, True], ids=["eager", "xla"])
+def test_a_label_without_an_int64_is_out_of_range(jit: bool) -> None:
+    text = "loss f(y[n], p[n, k]) = mean[n](if y[n] == -1 then 0 else -log(p[n, y[n]]))"
+    values = lossc.compile(f"{text}\nwhere\n    y in int", jit=jit).per_sample(
+        np.array([2**64 - 1, 1], np.uint64), np.full((2, 3), 0.5, "f")
+    )
+    assert np.isnan(values[0]) and float(values[1]) == pytest.approx(np.log(2))
+
+
 def test_label_out_of_range_is_nan_for_its_sample_alone() -> None:
     text = "loss ce(y[n], z[n, c]) = mean[n](logsumexp[c](z) - z[c=y])\nwhere y in index(c)"
     loss = lossc.compile(text)

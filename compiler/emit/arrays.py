@@ -137,6 +137,8 @@ class Arrays(Lengths):
         """
         if t.kind == BOOL:
             return x if x.dtype == tf.bool else tf.not_equal(x, tf.zeros([], x.dtype))
+        if x.dtype == tf.uint64:  # what has no int64 is out of every range
+            x = tf.minimum(x, tf.constant(tf.int64.max, tf.uint64))
         if x.dtype == tf.bool or x.dtype.is_integer:
             return tf.cast(x, tf.int64)
         return x if t.is_param and x.dtype == tf.float64 else tf.cast(x, self.dtype)
