@@ -126,8 +126,8 @@ class Arrays(Lengths):
         if first is t or PACK not in [a.name for a in t.axes]:
             return None
         one, other = _packed(first, self.given[first.name]), _packed(t, x)
-        if all(isinstance(n, int) for n in one + other):
-            return None
+        if len(one) != len(other) or all(isinstance(n, int) for n in one + other):
+            return None  # the cotangent's `...` is one dim
         return tf.reduce_all(tf.equal(int64s(one), int64s(other)))
 
     def typed(self, t: Input, x: Tensor) -> Tensor:

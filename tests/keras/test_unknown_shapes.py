@@ -41,6 +41,22 @@ def test_a_tape_and_named_axes():
         slope(y, np.zeros((2, 4, 3), "f"))
 
 
+@pytest.mark.parametrize("jit", [False, True])
+def test_a_cotangent_is_flat(jit):
+    """The derivative in a param has the cotangent inside, flat whatever the shape of `...`."""
+    gamma = tf.Variable(2.0)
+    loss = lossc.std.binary_focal_crossentropy_from_logits.keras(gamma=gamma)
+
+    def slope(y, z):
+        with tf.GradientTape() as tape:
+            value = loss(y, z)
+        return tape.gradient(value, gamma)
+
+    y, z = np.array([[0, 1, 1], [1, 0, 1]], "f"), np.arange(6, dtype="f").reshape(2, 3)
+    run = tf.function(slope, input_signature=UNKNOWN, jit_compile=jit)
+    assert float(run(y, z)) == pytest.approx(float(slope(tf.constant(y), tf.constant(z))))
+
+
 def test_a_model_that_transposes_is_refused():
     x = keras.Input((None,))
     model = keras.Model(x, keras.ops.transpose(x))
