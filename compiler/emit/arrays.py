@@ -6,6 +6,7 @@ An array is a tensor whose dims are the axes of its step.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby
@@ -113,7 +114,7 @@ class Arrays(Lengths):
         checks = _checks(t, have, want)
         if same is not None and in_xla():  # which has no assertions, and refuses negative lengths
             shape = tf.where(same, shape, tf.constant(-2, tf.int64))
-            name = f"{t.name}_must_have_the_shape_of_the_other_inputs"
+            name = re.sub(r"\W", "_", f"shape_of_{t.name}_must_be_that_of_other_inputs", flags=re.A)
         elif same is not None:
             checks.append(_assertion(same, f"{t.name} must have the shape of the other inputs"))
         with tf.control_dependencies(checks):

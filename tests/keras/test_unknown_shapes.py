@@ -37,8 +37,17 @@ def test_a_tape_and_named_axes():
 
     y = np.zeros((2, 3, 4), "f")
     assert slope(y, y + 1).numpy() == pytest.approx(np.full(y.shape, 2 / 24))
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"p.must.have.the.shape"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"p.must.(have|be)"):
         slope(y, np.zeros((2, 4, 3), "f"))
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_names_of_other_alphabets(jit):
+    loss = lossc.compile("mean((y - ŷ)^2)")
+    run = tf.function(lambda y, p: loss(y, p), input_signature=UNKNOWN, jit_compile=jit)
+    assert float(run(np.ones((2, 3), "f"), np.zeros((2, 3), "f"))) == 1
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must"):
+        run(np.ones((2, 3), "f"), np.zeros((3, 2), "f"))
 
 
 @pytest.mark.parametrize("jit", [False, True])
@@ -61,5 +70,5 @@ def test_a_model_that_transposes_is_refused():
     x = keras.Input((None,))
     model = keras.Model(x, keras.ops.transpose(x))
     model.compile(loss=lossc.std.mean_squared_error.keras(), jit_compile=False)
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"must.have.the.shape"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"must.(have|be)"):
         model.evaluate(np.ones((2, 3), "f"), np.zeros((2, 3), "f"), verbose=0)
