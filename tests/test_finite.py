@@ -191,6 +191,7 @@ def test_finite(text: str, data: dict[str, Any], want: Any) -> None:
     assert close(tape.gradient(value, tensors["x"]), want)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_finite_inside_a_function_of_tensorflow(dtype: type) -> None:
     """All in one graph, under XLA and without."""

@@ -58,6 +58,7 @@ def statuses(report: GradientReport, oracle: str) -> set[str]:
     return {v.status for c in report.cases for v in c.verdicts if v.oracle == oracle}
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", SOUND)
 def test_corpus_losses_pass_every_oracle(name: str) -> None:
     report = corpus(name).check_gradient(seconds=5)
@@ -76,6 +77,7 @@ def is_confirmed(report: GradientReport) -> bool:
 FIRST = sorted({f: n for n, f in reversed(homes().items())}.values())
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", FIRST)
 def test_the_library_passes(name: str) -> None:
     report = lossc.std[name].check_gradient(seconds=4)
@@ -218,6 +220,7 @@ def rules() -> list[tuple[str, int]]:
     return [rule for rule in found if rule != ("pow", 0)]
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("mutation", ["-({})", "({}) * 1001 / 1000", "({}) + 1 / 1000"])
 def test_each_rule_of_the_table_is_checked(monkeypatch: pytest.MonkeyPatch, mutation: str) -> None:
     for op, k in rules():

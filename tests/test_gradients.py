@@ -63,6 +63,7 @@ def test_a_gradient_reads_as_a_person_would_write_it(text: str, wrt: str, said: 
 TEXTS = sorted(p.stem for p in CORPUS.glob("*.loss") if p.stem != "cldice_soft_skeleton")
 
 
+@pytest.mark.by_plan
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_printed_gradient_compiles_to_the_same_numbers(name: str) -> None:
     from tests.corpus.test_corpus import RECORDS, cast

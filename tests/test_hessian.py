@@ -95,6 +95,7 @@ def split(flat: np.ndarray[Any, Any], loss: lossc.Loss, names: tuple[str, ...]) 
     return {n: part.reshape(shapes[n]) for n, part in parts}
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("jit", [False, True], ids=["graph", "XLA"])
 @pytest.mark.parametrize("case", FORMULAS)
 def test_it_is_that_of_nested_tapes(case: str, jit: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -25,5 +24,7 @@ def test_a_plan_has_value_and_gradient() -> None:
 
 @pytest.mark.deep
 @pytest.mark.parametrize("name", plans.LOSSES)
-def test_the_recorded_plans_are_those_of_today(name: str, tmp_path: Path) -> None:
-    assert not plans.is_changed(name, tmp_path), "run python -m tests.plans --write"
+def test_the_recorded_plans_are_those_of_today(name: str, request: pytest.FixtureRequest) -> None:
+    cache = request.config.cache
+    assert cache is not None
+    assert not plans.is_changed(name, cache.mkdir("plans")), "run python -m tests.plans --write"

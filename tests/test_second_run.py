@@ -78,6 +78,7 @@ def is_near(got: float, true: mp.mpf, scale: mp.mpf) -> bool:
     return bool(np.isfinite(got) and abs(got - true) <= 1e-6 * max(min(scale, mp.mpf(HUGE)), TINY))
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("jit", [True, False])
 @pytest.mark.parametrize("name", POINTS)
 def test_results_are_finite_where_the_truth_is(name: str, jit: bool) -> None:
@@ -96,6 +97,7 @@ def test_results_are_finite_where_the_truth_is(name: str, jit: bool) -> None:
         assert all(is_near(g, t, scale) for g, t in pairs), (of, got, truth)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", FORCED)
 def test_the_second_run_keeps_the_bars_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "is_lost", lambda values: tf.constant(True))

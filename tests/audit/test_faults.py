@@ -93,6 +93,7 @@ def at(program: Program, values: dict[str, Any], place: tuple[int, ...]) -> Any:
     return found
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault[1]}: {fault[3]}")
 def test_a_claim_of_the_library_is_refuted(fault: tuple[str, str, str, str]) -> None:
     """The claims that stand in the library are enough to find each fault without the old text."""
