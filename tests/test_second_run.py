@@ -59,7 +59,10 @@ POINTS: dict[str, Mapping[str, Any]] = {
     },
     "decov": {"h": [[HUGE, 1.0, -HUGE], [1.0, HUGE, 2.0], [HUGE, -HUGE, SMALL]]},
 }  # fmt: skip
-FORCED = ("iou_box", "cosine_similarity", "sampson_distance", "uniformity", "circle", "zinb_nll")
+FORCED = (
+    "iou_box", "cosine_similarity", "negative_si_sdr", "nt_xent", "smooth_triplet_margin", "decov",
+    "sampson_distance", "uniformity", "vicreg", "circle", "bpr_max", "gram_style", "zinb_nll",
+)  # fmt: skip
 
 
 def arguments(loss: lossc.Loss, point: Mapping[str, Any]) -> dict[str, Any]:
