@@ -277,7 +277,7 @@ def _pow(e: Explicit, args: tuple[Expr, ...], lacks: list[Lack]) -> Lack:
     if isinstance(b, Const) and isinstance(b.value, Fraction):
         whole = Const(b.value.denominator == 1)
     nan = _or(x.nan, _and(_is("lt", a, ZERO), _not(whole)))
-    above = e.known(_and(_is("eq", a, ZERO), _compared("lt", b)))
+    above = e.known(_and(_is("eq", a, ZERO), _below_zero(b)))
     if x.infinite == FALSE:
         return Lack(nan, above)
     if isinstance(b, Const) and isinstance(b.value, Fraction) and b.value != 0:
@@ -290,11 +290,11 @@ def _pow(e: Explicit, args: tuple[Expr, ...], lacks: list[Lack]) -> Lack:
     raise NotWritten("a condition on where a power has a value")
 
 
-def _compared(op: str, term: Expr) -> Expr:
-    """Whether a term is below (or above) 0; at once of a number."""
+def _below_zero(term: Expr) -> Expr:
+    """Whether a term is below 0; at once of a number."""
     if isinstance(term, Const) and isinstance(term.value, Fraction):
-        return Const(term.value < 0 if op == "lt" else term.value > 0)
-    return _is(op, term, ZERO)
+        return Const(term.value < 0)
+    return _is("lt", term, ZERO)
 
 
 def _inside(
@@ -350,14 +350,7 @@ def _xlogy(e: Explicit, args: tuple[Expr, ...], lacks: list[Lack]) -> Lack:
 
 
 def _gamma(e: Explicit, args: tuple[Expr, ...], lacks: list[Lack]) -> Lack:
-    """`lgamma`, infinite at its poles; of the others only what is above 0 is known."""
-    (a,), (x,) = args, lacks
-    if x.is_none and e.known(_is("le", a, ZERO)) == FALSE:
-        return Lack()
-    raise NotWritten("a condition on where a gamma function has a value")
-
-
-def _rising(e: Explicit, args: tuple[Expr, ...], lacks: list[Lack]) -> Lack:
+    """A gamma function, which has poles from 0 on down; only what is above 0 is known."""
     if all(x.is_none for x in lacks) and e.known(_is("le", args[0], ZERO)) == FALSE:
         return Lack()
     raise NotWritten("a condition on where a gamma function has a value")
@@ -391,6 +384,6 @@ _RULES: Mapping[str, Rule] = {
     "lgamma": _gamma,
     "digamma": _gamma,
     "trigamma": _gamma,
-    "log_rising": _rising,
-    "digamma_rising": _rising,
+    "log_rising": _gamma,
+    "digamma_rising": _gamma,
 }
