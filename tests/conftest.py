@@ -38,8 +38,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     loss, config = _loss(item), item.config
     if loss is None or config.getoption("--all"):
         return
-    assert config.cache is not None
-    changed = is_changed(loss, config.cache.mkdir("plans"))
+    changed = is_changed(loss, config)
     if changed == config.getoption("--deep"):
         pytest.skip("another plan than recorded" if changed else "the recorded plan")
 

@@ -21,6 +21,8 @@ from functools import cache
 from pathlib import Path
 from unittest import mock
 
+import pytest
+
 import lossc
 from lossc.compiler.check import Checked
 from lossc.compiler.derive import real_inputs
@@ -68,12 +70,13 @@ def recorded() -> dict[str, str]:
     return {name: row["plan"] for name, row in rows.items()}
 
 
-def is_changed(name: str, cache_folder: Path) -> bool:
+def is_changed(name: str, config: pytest.Config) -> bool:
     """Whether the plan of a loss is not the recorded one.
 
-    Processes share what they find in a folder, which is good for the sources as they are.
+    Processes share what they find, for the sources as they are, in the cache of the tests.
     """
-    file = cache_folder / _digest_of_sources() / name
+    assert config.cache is not None
+    file = config.cache.mkdir("plans") / _digest_of_sources() / name
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(plan_hash(name))
