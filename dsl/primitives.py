@@ -44,6 +44,9 @@ class Primitive:
     for x > 0, and "none" is where nothing holds. `lipschitz` bounds each slope in absolute value.
     `continuous` tells that the value does not jump anywhere in the domain, infinite values among
     them; for a quotient, a power and what has poles below 0 the audit knows where they do.
+
+    `signed` are the arguments of which floats tell -0 from 0, as the language does not; `unsigned`
+    tells that the value is never -0, unless all arguments are.
     """
 
     name: str
@@ -66,6 +69,8 @@ class Primitive:
     curve: str = ""
     lipschitz: Fraction | int | None = None
     continuous: bool = False
+    signed: tuple[int, ...] = ()
+    unsigned: bool = False
 
     @property
     def arity(self) -> int:
@@ -82,7 +87,7 @@ class Reduction:
     the value, `n` the number of places, `center` their mean, `ties` the number of those where the
     body is `r`, `others` the product of all other places, `finite` whether the value is above -inf.
     It is "" where the derivative is 0. `steady` says that over equal places their number does not
-    count.
+    count. `unsigned` is as for a primitive.
     """
 
     name: str
@@ -94,6 +99,7 @@ class Reduction:
     slope: str = ""
     kink: str = ""
     steady: bool = False
+    unsigned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +126,19 @@ _OPERATORS = (
     Primitive("add", "The sum of two numbers.", "{0} + {1}", "@add", "add", TWO, safe=(1, 1),
               gives="same", linear=True, symbol="+",
        slopes=("1", "1"),
-       monotone=("inc", "inc"), curve="affine", lipschitz=1, continuous=True),
+       monotone=("inc", "inc"), curve="affine", lipschitz=1, continuous=True,
+       unsigned=True),
     Primitive("sub", "The difference of two numbers.", "{0} - {1}", "@sub", "subtract", TWO,
               safe=(1, 1), gives="same", linear=True, symbol="-",
        slopes=("1", "-1"),
-       monotone=("inc", "dec"), curve="affine", lipschitz=1, continuous=True),
+       monotone=("inc", "dec"), curve="affine", lipschitz=1, continuous=True,
+       unsigned=True),
     Primitive("mul", "The product of two numbers.", r"{0} \, {1}", "@mul", "multiply", TWO,
               safe=(1, 1), gives="same", symbol="*",
        slopes=("y", "x"), continuous=True),
     Primitive("div", "The quotient of two reals; x / 0 is signed infinity, 0 / 0 is NaN.",
               r"\frac{{{0}}}{{{1}}}", "@div", "divide", TWO, safe=(1, 1), symbol="/",
-       slopes=("1 / y", "-r / y"), continuous=True),
+       slopes=("1 / y", "-r / y"), continuous=True, signed=(1,)),
     Primitive("pow", "x to the power y; NaN for x < 0 unless y is an integer; x ^ 0 is 1.",
               "{0}^{{{1}}}", "@power", "@power", TWO, safe=(1, 1), symbol="^",
        slopes=("y * x^(y - 1)", "if x > 0 then r * log(x) else 0"),
@@ -172,7 +180,8 @@ _FUNCTIONS = (
        latex=r"\left|{0}\right|", range=NONNEGATIVE, gives="same",
        slopes=("sign(x)",),
        kink="0 at x = 0",
-       monotone=("dec inc",), curve="convex", lipschitz=1, continuous=True),
+       monotone=("dec inc",), curve="convex", lipschitz=1, continuous=True,
+       unsigned=True),
     _f("sign", "-1, 0 or 1.", "sign", range=SYMMETRIC, gives="same",
        slopes=("0",),
        kink="0 everywhere",
@@ -181,14 +190,16 @@ _FUNCTIONS = (
        domain=(NONNEGATIVE,), range=NONNEGATIVE,
        slopes=("if x == 0 then 0 else 1 / (2 * r)",),
        kink="0 at x = 0 where the slope of x is 0",
-       monotone=("inc",), curve="concave", continuous=True),
+       monotone=("inc",), curve="concave", continuous=True,
+       unsigned=True),
     _f("cbrt", "The real cube root.", "@cbrt", mp="@cbrt", latex=r"\sqrt[3]{{{0}}}",
        slopes=("if x == 0 then 0 else 1 / (3 * r^2)",),
        kink="0 at x = 0",
        monotone=("inc",), curve="convex concave", continuous=True),
     _f("exp", "e to the power x.", "exp", latex="e^{{{0}}}", range=NONNEGATIVE, safe=(0,),
        slopes=("r",),
-       monotone=("inc",), curve="convex", continuous=True),
+       monotone=("inc",), curve="convex", continuous=True,
+       unsigned=True),
     _f("expm1", "exp(x) - 1, exact near 0.", "math.expm1", latex=r"\left(e^{{{0}}} - 1\right)",
        range=AT_LEAST_MINUS_ONE, safe=(0,), meaning="exp(x) - 1",
        slopes=("exp(x)",),
@@ -235,7 +246,7 @@ _FUNCTIONS = (
        range=Interval(-4, 4), safe=(1, 1),
        slopes=("if y == 0 then 0 else y / (x^2 + y^2)",
                "if x == 0 then 0 else -x / (x^2 + y^2)"),
-       kink="0 at the origin"),
+       kink="0 at the origin", signed=(0, 1)),
     _f("sinh", "The hyperbolic sine.", "sinh", latex=r"\sinh", meaning="(exp(x) - exp(-x)) / 2",
        slopes=("cosh(x)",),
        monotone=("inc",), curve="concave convex", continuous=True),
@@ -262,7 +273,8 @@ _FUNCTIONS = (
     _f("sigmoid", "The logistic function 1 / (1 + exp(-x)).", "@sigmoid", mp="@sigmoid",
        latex=r"\sigma", range=UNIT, meaning="1 / (1 + exp(-x))", safe=(0,),
        slopes=("r * sigmoid(-x)",),
-       monotone=("inc",), curve="convex concave", lipschitz=Fraction(1, 4), continuous=True),
+       monotone=("inc",), curve="convex concave", lipschitz=Fraction(1, 4), continuous=True,
+       unsigned=True),
     _f("logit", "The inverse of the logistic function, log(x / (1 - x)).", "@logit", mp="@logit",
        domain=(UNIT,), safe=(HALF,), meaning="log(x / (1 - x))",
        slopes=("1 / (x * (1 - x))",),
@@ -270,7 +282,8 @@ _FUNCTIONS = (
     _f("softplus", "log(1 + exp(x)).", "@softplus", mp="@softplus", range=NONNEGATIVE,
        meaning="log(1 + exp(x))", safe=(0,),
        slopes=("sigmoid(x)",),
-       monotone=("inc",), curve="convex", lipschitz=1, continuous=True),
+       monotone=("inc",), curve="convex", lipschitz=1, continuous=True,
+       unsigned=True),
     _f("log1mexp", "log(1 - exp(x)) for x <= 0, exact near 0 and in the tail.", "@log1mexp",
        mp="@log1mexp", domain=(NONPOSITIVE,), range=NONPOSITIVE, safe=(-1,),
        meaning="log(1 - exp(x))",
@@ -384,9 +397,9 @@ PRIMITIVES: dict[str, Primitive] = {p.name: p for p in (*_OPERATORS, *_FUNCTIONS
 BY_SYMBOL: dict[str, str] = {p.symbol: p.name for p in _OPERATORS if p.name != "neg"}
 
 _REDUCTIONS = (
-    Reduction("sum", "The sum.", r"\sum", "0", gives="same", slope="1"),
+    Reduction("sum", "The sum.", r"\sum", "0", gives="same", slope="1", unsigned=True),
     Reduction("mean", "The mean over the places kept.", r"\operatorname{mean}", "0",
-              slope="1 / n", steady=True),
+              slope="1 / n", steady=True, unsigned=True),
     Reduction("prod", "The product.", r"\prod", "1", gives="same", slope="others"),
     Reduction("max", "The largest value; ties share the gradient.", r"\max", "-inf", gives="same",
               slope="if x == r then 1 / ties else 0", kink="places that tie share equally",
@@ -395,7 +408,8 @@ _REDUCTIONS = (
               slope="if x == r then 1 / ties else 0", kink="places that tie share equally",
               steady=True),
     Reduction("logsumexp", "log of the sum of exponentials.", r"\operatorname{logsumexp}", "-inf",
-              slope="if finite then exp(x - r) else 0", kink="0 where all are -inf"),
+              slope="if finite then exp(x - r) else 0", kink="0 where all are -inf",
+              unsigned=True),
     Reduction("any", "Whether a condition holds somewhere.", r"\exists", "false", BOOL, BOOL),
     Reduction("all", "Whether a condition holds everywhere.", r"\forall", "true", BOOL, BOOL),
     Reduction("count", "The number of places where a condition holds.", r"\#", "0", BOOL, "int"),
@@ -405,7 +419,7 @@ _REDUCTIONS = (
               slope="if r != 0 then (x - center) / (n * r) else 0", kink="0 where all are equal",
               steady=True),
     Reduction("norm", "The Euclidean norm (2-norm).", r"\operatorname{norm}", "0",
-              slope="if r != 0 then x / r else 0", kink="0 where all are 0"),
+              slope="if r != 0 then x / r else 0", kink="0 where all are 0", unsigned=True),
     Reduction("norm1", "The sum of absolute values.", r"\operatorname{norm}_1", "0", gives="same",
               slope="sign(x)", kink="0 at x = 0"),
     Reduction("argmax", "The index of the largest value, the first on ties.",

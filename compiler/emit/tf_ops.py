@@ -114,14 +114,6 @@ def _extreme(
     return tf.where(held, bound, value)
 
 
-# The arguments whose zero has a sign for TensorFlow.
-SIGNED: dict[str, tuple[int, ...]] = {"div": (1,), "atan2": (0, 1)}
-# What gives no -0, or only of numbers all of which are -0.
-UNSIGNED = frozenset(
-    ("add", "sub", "sum", "mean", "abs", "exp", "sqrt", "sigmoid", "softplus", "logsumexp", "norm")
-)
-
-
 @custom_gradient
 def unsigned(x: Tensor) -> Any:
     """`x`, with -0 as 0: a zero of the language has no sign."""

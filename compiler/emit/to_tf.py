@@ -12,6 +12,8 @@ from fractions import Fraction
 
 import tensorflow as tf
 
+from lossc.dsl.primitives import PRIMITIVES, REDUCTIONS
+
 from ..ir import (
     BOOL,
     INT,
@@ -168,7 +170,7 @@ class _Run(Arrays):
             return tf.cast(aligned[0], tf.int64)
         if convert == self.integer and term.op in ops.INTEGER:
             return ops.INTEGER[term.op](*aligned)
-        for k in ops.SIGNED.get(term.op, ()):
+        for k in PRIMITIVES[term.op].signed:
             if _may_be_signed(term.args[k]):
                 aligned[k] = ops.unsigned(aligned[k])
         fixed = [self.plan.steps[a].fixed for a in step.args]
@@ -408,9 +410,14 @@ def _is_none(value: Value) -> bool:
 
 def _may_be_signed(term: Expr) -> bool:
     """Whether a zero may come out of a term as -0; of a sum only if all its terms are -0."""
-    return term.kind == REAL and not (
-        isinstance(term, Const) or (isinstance(term, Apply | Reduce) and term.op in ops.UNSIGNED)
-    )
+    match term:
+        case Const():
+            return False
+        case Apply(op=op):
+            return term.kind == REAL and not PRIMITIVES[op].unsigned
+        case Reduce(op=op):
+            return term.kind == REAL and not REDUCTIONS[op].unsigned
+    return term.kind == REAL
 
 
 def _all_integers(values: Sequence[Value]) -> bool:
