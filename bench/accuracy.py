@@ -173,6 +173,8 @@ def measured(name: str, points: int, seconds: float) -> Found:
     """
     from lossc.accuracy import ENGINES, engine
     from lossc.compiler.accuracy.run import Plan, measure
+    from lossc.compiler.precision import FLOAT64
+    from lossc.options import Options
     from lossc.runtime import Runtime
 
     loss = find(name)
@@ -180,12 +182,13 @@ def measured(name: str, points: int, seconds: float) -> Found:
     def engines(subject: Any) -> Mapping[str, Any]:
         modes = ENGINES if name in KERAS or is_of_corpus(name) else {"xla": True}
         own = {
-            e: engine(Runtime(loss._checked, jit, shaped=True), subject) for e, jit in modes.items()
+            e: engine(Runtime(loss._checked, Options(jit, precision=FLOAT64), shaped=True), subject)
+            for e, jit in modes.items()
         }
         return {**own, **({"keras": keras_engine(name, subject)} if name in KERAS else {})}
 
     try:
-        plan = Plan(points, 0, [FORMAT], seconds, vary=name not in KERAS, ranges=False)
+        plan = Plan(points, 0, [FORMAT], seconds, name not in KERAS, False, FLOAT64)
         report = measure(loss._checked, engines, plan)
     except Exception as error:
         return Found(name, error=f"{type(error).__name__}: {str(error).splitlines()[0][:120]}")

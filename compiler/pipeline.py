@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from .analyses.bounds import Domains, Inference
-from .analyses.scales import Scales
+from .analyses.scales import ORDINARY, REPRESENTABLE, Scales
 from .check import Checked
 from .depth import room_for
+from .elaborate.declare import Default
+from .emit.schedule import Plan, schedule
 from .ir import Expr, Program
 from .passes.arrange import arrange
-from .passes.combine import combine
 from .passes.differentiate import differentiate
-from .passes.dominate import dominate
-from .passes.expose import expose
 from .passes.guard import guard
+from .passes.promote import promote
 from .passes.stabilise import stabilise
-from .passes.unrounded import unrounded
 from .passes.widen import widen
+from .precision import AUTO, FLOAT32, FLOAT64, Precision
 
 # Each pass takes a term and gives one of the same meaning; its name is the file it stands in.
 PASSES: tuple[Callable[[Expr], Expr], ...] = (guard,)
@@ -36,9 +36,10 @@ def prepare(program: Program) -> Program:
 class Numerics:
     """How programs are made right to the last bits; without domains they run as written.
 
-    `forms` keeps the stable forms that were made, and `slopes` the derivatives. Programs for a
-    second run take longer: if `infinite`, they tell the larger one of infinite terms of either
-    sign, and if `lossless`, what is left of products that cancel beyond double precision.
+    `precision` says which steps of a program of float32 data are computed in float64: "auto" those
+    that ordinary data ask for, "float64" all that may lose digits for some data, "float32" none.
+    `forms` keeps the stable forms that were made, and `slopes` the derivatives; `defaults` are
+    those of the params.
     """
 
     domains: Domains | None = None
@@ -46,14 +47,14 @@ class Numerics:
     slopes: dict[tuple[Program, str], Program] = field(
         default_factory=dict, repr=False, compare=False
     )
-
-    infinite: bool = False
-    lossless: bool = False
+    precision: Precision = AUTO
+    defaults: Mapping[str, Default] = field(default_factory=dict, repr=False, compare=False)
 
     @staticmethod
-    def of(checked: Checked) -> Numerics:
+    def of(checked: Checked, precision: Precision = AUTO) -> Numerics:
         """Those of a loss, which keeps what is made."""
-        return Numerics(checked.domains, checked.forms, checked.slopes)
+        made = (checked.forms, checked.slopes)
+        return Numerics(checked.domains, *made, precision, checked.defaults)
 
     def stable(self, program: Program) -> Program:
         """The program in a form that loses no digits."""
@@ -75,37 +76,22 @@ class Numerics:
         """The program with its products in an order that keeps them in range."""
         if self.domains is None:
             return program
-        facts = Inference(self.domains)
+        window = REPRESENTABLE if self.precision == FLOAT64 else ORDINARY
         with room_for(program.value):
-            value = dominate(program.value, facts) if self.infinite else program.value
-            value = combine(value, facts) if self.lossless else value
-            value = arrange(value, Scales(facts))
-            return replace(program, value=expose(value, facts) if self.lossless else value)
+            value = arrange(program.value, Scales(Inference(self.domains), window))
+            return replace(program, value=value)
 
-    def of_second_run(self, *programs: Program) -> Numerics | None:
-        """Those for another run where a result of stable programs is not finite, if one helps."""
-        if self.domains is None:
-            return None
-        facts = Inference(self.domains)
+    def plan(self, *programs: Program) -> Plan:
+        """The plan of arranged programs, its steps in float32 or float64."""
+        if self.domains is None or self.precision == FLOAT32:
+            return schedule(*programs)
         with room_for(*(p.value for p in programs)):
-            if any(dominate(p.value, facts) != p.value for p in programs):
-                return replace(self, infinite=True)
-            lossy = unrounded((expose(p.value, facts) for p in programs), facts)
-        return replace(self, lossless=True) if lossy else None
-
-    def unrounded(self, *programs: Program) -> frozenset[Expr]:
-        """The terms of some programs to be computed in all digits."""
-        if self.domains is None or not self.lossless:
-            return frozenset()
-        with room_for(*(p.value for p in programs)):
-            return unrounded((p.value for p in programs), Inference(self.domains))
-
-    def wide(self, *programs: Program) -> frozenset[Expr]:
-        """The terms of some programs to be computed in double precision."""
-        if self.domains is None:
-            return frozenset()
-        with room_for(*(p.value for p in programs)):
-            return widen(programs, self.domains)
+            if self.precision == AUTO:
+                found = promote(schedule(*programs), self.domains, self.defaults)
+                if found is not None:
+                    return found
+            return schedule(*programs, wide=widen(programs, self.domains))
 
 
 AS_WRITTEN = Numerics()
+"""A program whose TensorFlow gradient is the derived one."""

@@ -15,6 +15,7 @@ from lossc.compiler.accuracy.truth import Subject
 from lossc.compiler.check import Checked
 from lossc.dsl.diagnostics import ArgumentError, Diagnostic
 
+from .options import Options
 from .runtime import PER_SAMPLE, VALUE, Runtime, Task
 
 ENGINES = {"xla": True, "eager": False}
@@ -27,7 +28,10 @@ def accuracy(
     """Measure a loss over points of its domains."""
 
     def runs(subject: Subject) -> Mapping[str, Engine]:
-        each = {name: Runtime(checked, ENGINES[name], shaped=True) for name in engines}
+        each = {
+            name: Runtime(checked, Options(ENGINES[name], precision=plan.precision), shaped=True)
+            for name in engines
+        }
         return {name: engine(runtime, subject) for name, runtime in each.items()}
 
     return measure(checked, runs, plan, progress)

@@ -15,6 +15,7 @@ from lossc.compiler.wording import plural
 
 from .data import Array
 from .loss import Loss
+from .options import Options
 from .validate import find_outside, to_array
 
 MOST = 10  # carriers that are shown
@@ -29,7 +30,7 @@ def audit_data(
 
     Raises ArgumentError where shapes do not fit the declarations.
     """
-    loss = Loss(checked, jit=False)
+    loss = Loss(checked, Options(jit=False))
     arrays = {n: to_array(d, inputs[n]) for n, d in checked.inputs.items()}
     ranges = tuple(_ranges(checked, arrays, params))
     given: dict[str, Any] = {**arrays, **params}
@@ -84,7 +85,7 @@ def _taken(loss: Loss, arrays: Mapping[str, Array], params: Mapping[str, Any]) -
 def _count(
     checked: Checked, program: Any, arrays: Mapping[str, Array], params: Mapping[str, Any]
 ) -> int:
-    counting = Loss(replace(checked, program=program), jit=False, stable=False)
+    counting = Loss(replace(checked, program=program), Options(jit=False, stable=False))
     given: dict[str, Any] = {**arrays}
     given |= {n: v for n, v in params.items() if n not in checked.static}
     return round(float(np.asarray(counting(**given))))

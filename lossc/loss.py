@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lossc.compiler.check import Checked
 from lossc.compiler.domains import axes_of
 from lossc.compiler.elaborate.declare import Input, Param
+from lossc.compiler.precision import Precision
 from lossc.compiler.separate import Separated
 from lossc.dsl import ast
 from lossc.dsl.diagnostics import ArgumentError, Diagnostic, Label, LosscError
@@ -20,6 +21,7 @@ from lossc.dsl.printer import print_item
 from lossc.dsl.source import Source
 
 from .forms import of_keyword
+from .options import DEFAULT, Options
 from .signature import docstring, of_call, of_keras
 
 if TYPE_CHECKING:
@@ -74,10 +76,9 @@ class Loss:
     # Tells AutoGraph to call a loss as it is, as `as_written` does for functions.
     autograph_info__ = None
 
-    def __init__(self, checked: Checked, jit: bool = True, stable: bool = True) -> None:
+    def __init__(self, checked: Checked, options: Options = DEFAULT) -> None:
         self._checked = checked
-        self._jit = jit
-        self._stable = stable
+        self._options = options
         self.__doc__ = docstring(checked)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -142,12 +143,17 @@ class Loss:
     @property
     def jit(self) -> bool:
         """Whether it is run through XLA."""
-        return self._jit
+        return self._options.jit
 
     @property
     def stable(self) -> bool:
         """Whether it is computed in a form that loses no digits, and not as written."""
-        return self._stable
+        return self._options.stable
+
+    @property
+    def precision(self) -> Precision:
+        """How float32 data is computed: "auto", "float32" or "float64"."""
+        return self._options.precision
 
     @property
     def separable(self) -> bool:
@@ -362,9 +368,10 @@ class Loss:
         """`loss.keras(...)` is a `keras.losses.Loss`.
 
         Its arguments go by name: params, which are set, further inputs, which are bound to arrays,
-        and `reduction="auto"`, `name=None`, `dtype=None`, `validate=False`. `reduction` "auto" is
-        what the formula says: "sum_over_batch_size" for a mean, "sum" for a sum. With `validate`
-        all data is checked against its domains at each step.
+        and `reduction="auto"`, `name=None`, `dtype=None`, `validate=False`, `precision=None`.
+        `reduction` "auto" is what the formula says: "sum_over_batch_size" for a mean, "sum" for a
+        sum. With `validate` all data is checked against its domains at each step. `precision` is
+        that of `lossc.compile`, in place of the loss's own.
         """
 
         def keras(*args: Any, **options: Any) -> Any:
@@ -383,13 +390,20 @@ class Loss:
 
     def _to_keras(
         self, *, reduction: str | None = "auto", name: str | None = None, dtype: Any = None,
-        validate: bool = False, **bound: Any,
+        validate: bool = False, precision: Precision | None = None, **bound: Any,
     ) -> Any:  # fmt: skip
         from .keras import CompiledLoss
 
+        loss = self if precision is None else self._in(precision)
         return CompiledLoss(
-            self, reduction=reduction, name=name, dtype=dtype, bound=bound, validate=validate
+            loss, reduction=reduction, name=name, dtype=dtype, bound=bound, validate=validate
         )
+
+    def _in(self, precision: Precision) -> Loss:
+        """The loss computed in another precision."""
+        from .api import made
+
+        return made(self._checked, replace(self._options, precision=precision))
 
     # --- showing --------------------------------------------------------------------------------
 
@@ -428,7 +442,7 @@ class Loss:
     def _runtime(self) -> Runtime:
         from .runtime import Runtime
 
-        return Runtime(self._checked, self._jit, self._stable)
+        return Runtime(self._checked, self._options)
 
     @cached_property
     def _separated(self) -> Separated | None:

@@ -15,22 +15,18 @@ from tensorflow.python.eager.record import should_record_backprop
 from lossc.compiler.check import Checked, specialise
 from lossc.compiler.elaborate.declare import Default, Input, Param
 from lossc.compiler.emit.arrays import compute_dtype
-from lossc.compiler.emit.gradient import (
-    differentiable,
-    is_lost,
-    second_run,
-    value_and_gradients,
-)
+from lossc.compiler.emit.gradient import differentiable, is_lost, value_and_gradients
 from lossc.compiler.emit.hessian import diagonals, products
 from lossc.compiler.ir import BOOL, INT, REAL
 from lossc.compiler.passes.hessian import direction
-from lossc.compiler.pipeline import AS_WRITTEN, Numerics
+from lossc.compiler.precision import AUTO, FLOAT32
 from lossc.compiler.sizes import Shape, fit
 from lossc.dsl.diagnostics import ArgumentError, Diagnostic, Label, LosscError
 
 from .defaults import is_fixed, to_numpy
 from .forms import with_other_form
 from .loading import uncollected
+from .options import DEFAULT, Options
 
 VALUE, PER_SAMPLE, COUNTED, MASKED = "value", "per_sample", "counted", "masked"
 DIAGONAL, PRODUCT = "hessian_diagonal", "hessian_vector_product"
@@ -50,35 +46,33 @@ class Job:
     """A task, and how its graph is built.
 
     Derivatives in the tensors that a tape has `watched` are computed beside the value. With
-    `looked_at` the result has beside it whether it is worth a second run; with `careful` it is that
-    of the second run.
+    `looked_at` the result has beside it whether numbers in it are not finite; a `fallback` computes
+    in float64 what loses range in float32.
     """
 
     task: Task
     watched: frozenset[str] = frozenset()
     looked_at: bool = False
-    careful: bool = False
+    fallback: bool = False
 
 
 @dataclass
 class Runtime:
     """A loss ready to run. Traces are kept by task, dtypes, ranks and fixed params.
 
-    A trace serves every batch size; XLA compiles it anew for each shape. Unless `stable` is off,
-    the formula is computed in a form that loses no digits, in double precision where it must be.
+    A trace serves every batch size; XLA compiles it anew for each shape. The options say how
+    it is computed.
     With `shaped` a trace is for one shape only: it computes the same, and is made sooner.
     """
 
     checked: Checked
-    jit: bool = True
-    stable: bool = True
+    options: Options = DEFAULT
     shaped: bool = False
     _traces: dict[Any, Any] = field(default_factory=dict)
     _bodies: dict[Any, Any] = field(default_factory=dict)
     _fast: dict[Any, Any] = field(default_factory=dict)
     _fixed: dict[Any, Checked] = field(default_factory=dict)
     _defaults: dict[Any, Any] = field(default_factory=dict)
-    _lossy: dict[Any, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         c = self.checked
@@ -106,7 +100,7 @@ class Runtime:
     ) -> Any:  # fmt: skip
         tensors = self.tensors(inputs)
         checked = self.fixed(params)
-        values = self.param_tensors(checked, params)
+        values = self.param_tensors(checked, params, tensors)
         self.check(checked, tensors, values)
         values += self.parts(task, checked, (*tensors, *values), vectors)
         named = self.named(checked, (*tensors, *values))
@@ -151,15 +145,19 @@ class Runtime:
             self._fixed[key] = specialise(self.checked, exact)
         return self._fixed[key]
 
-    def param_tensors(self, checked: Checked, params: Mapping[str, Any]) -> list[tf.Tensor]:
+    def param_tensors(
+        self, checked: Checked, params: Mapping[str, Any], inputs: Sequence[tf.Tensor]
+    ) -> list[tf.Tensor]:
         """The params of the program as tensors; variables and tensors stay live.
 
-        They are in double precision, and rounded where a step of single precision uses them.
+        They are in float64, if that is used at all, and rounded where a step of float32 uses them.
         """
+        narrow = self.options.precision == FLOAT32
+        real = compute_dtype(inputs) if narrow else tf.float64
         tensors = []
         for tensor in checked.program.params:
             name = tensor.name
-            kind = tf.bool if tensor.kind == BOOL else tf.float64
+            kind = tf.bool if tensor.kind == BOOL else real
             if name in params and params[name] is not None and name not in checked.hidden:
                 tensors.append(_param(checked.params[name], params[name], kind))
             else:
@@ -210,32 +208,33 @@ class Runtime:
     ) -> Callable[..., Any]:
         """What runs a job for these dtypes and ranks.
 
-        A call outside of a graph looks at its results: where they are not finite, a second run is
-        compiled, which is hardly ever. Inside a graph there is no second run, and XLA compiles it
-        with that graph, or by itself where its arrays are large.
+        A call outside of a graph looks at its results: where they are not finite, the loss is
+        compiled again with a larger range, which is hardly ever. Inside a graph it is not, and XLA
+        compiles it with that graph, or by itself where its arrays are large.
         """
         if not tf.executing_eagerly():
             return self.body(job, checked)
         specs = tuple(map(self.spec, (*tensors, *values)))
-        if not self.may_be_lost(job.task, checked):
+        if not self.may_be_lost(job.task, tensors):
             return self.trace(job, checked, specs)
         first = self.trace(replace(job, looked_at=True), checked, specs)
-        careful = partial(self.trace, replace(job, careful=True), checked, specs)
+        fallback = partial(self.trace, replace(job, fallback=True), checked, specs)
 
         def run(*tensors: tf.Tensor) -> Any:
             result, lost = first(*tensors)
-            return careful()(*tensors) if lost else result
+            return fallback()(*tensors) if lost else result
 
         return run
 
-    def may_be_lost(self, task: Task, checked: Checked) -> bool:
-        """Whether a second run may tell results of a task that are not finite."""
-        key = (task, checked.program.hash)
-        if task.what in (DIAGONAL, PRODUCT) or not self.stable:
+    def may_be_lost(self, task: Task, tensors: Sequence[tf.Tensor]) -> bool:
+        """Whether a task may leave the range of float32 where more of it in float64 does not."""
+        if (
+            task.what in (DIAGONAL, PRODUCT)
+            or not self.options.stable
+            or self.options.precision != AUTO
+        ):
             return False
-        if key not in self._lossy:
-            self._lossy[key] = bool(second_run(checked.program, task.wrt, self.numerics(checked)))
-        return self._lossy[key]
+        return bool(compute_dtype(tensors) == tf.float32)
 
     def trace(
         self, job: Job, checked: Checked, specs: tuple[tf.TensorSpec, ...]
@@ -244,7 +243,7 @@ class Runtime:
         key = (job, checked.program.hash, specs)
         if key not in self._traces:
             body = self.body(job, checked)
-            function = tf.function(body, jit_compile=self.jit or None, autograph=False)
+            function = tf.function(body, jit_compile=self.options.jit or None, autograph=False)
             self._traces[key] = function.get_concrete_function(*specs)
         trace: Callable[..., Any] = self._traces[key]
         return trace
@@ -279,8 +278,8 @@ class Runtime:
 
         if not task.wrt:
             return _looked_at(value) if job.looked_at else value
-        numerics = self.numerics(checked)
-        both = value_and_gradients(checked.program, task.wrt, numerics, job.careful, self.jit)
+        numerics = self.options.numerics(checked, job.fallback)
+        both = value_and_gradients(checked.program, task.wrt, numerics, self.options.jit)
 
         def value_and_grad(*tensors: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
             named = self.named(checked, tensors)
@@ -293,7 +292,9 @@ class Runtime:
     def second(self, task: Task, checked: Checked) -> Callable[..., Any]:
         """Builds second derivatives, by name."""
         build = diagonals if task.what == DIAGONAL else products
-        build_all = build(checked.program, task.wrt, self.numerics(checked), self.jit)
+        build_all = build(
+            checked.program, task.wrt, self.options.numerics(checked), self.options.jit
+        )
         names = [t.name for t in (*checked.program.inputs, *checked.program.params)]
         names = [*names, *(direction(n) for n in task.wrt)] if task.what == PRODUCT else names
 
@@ -307,10 +308,9 @@ class Runtime:
         """Builds the loss's value, its values per sample, or which of them count."""
         build = partial(
             differentiable,
-            numerics=self.numerics(checked),
+            numerics=self.options.numerics(checked, job.fallback),
             watched=job.watched,
-            careful=job.careful,
-            jit=self.jit and job.task.what != COUNTED,  # a comparison or two
+            jit=self.options.jit and job.task.what != COUNTED,  # a comparison or two
         )
         if job.task.what == VALUE:
             return build(checked.program)
@@ -322,13 +322,9 @@ class Runtime:
             return build(chosen)
         return build(separated.program, over=separated.op if separated.packed else None)
 
-    def numerics(self, checked: Checked) -> Numerics:
-        """How the programs of the loss are made right to the last bits."""
-        return Numerics.of(checked) if self.stable else AS_WRITTEN
-
 
 def _looked_at(build: Callable[..., Any]) -> Callable[..., Any]:
-    """Builds a result, and whether it is worth a second run."""
+    """Builds a result, and whether numbers in it are not finite."""
 
     def run(*tensors: tf.Tensor) -> tuple[Any, tf.Tensor]:
         result = build(*tensors)

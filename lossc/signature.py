@@ -13,7 +13,7 @@ from lossc.compiler.elaborate.declare import Input, Param
 from .defaults import to_python
 
 _CALL = {"validate": False}
-_KERAS = {"reduction": "auto", "name": None, "dtype": None, "validate": False}
+_KERAS = {"reduction": "auto", "name": None, "dtype": None, "validate": False, "precision": None}
 
 
 def of_call(checked: Checked) -> Signature:

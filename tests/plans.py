@@ -26,10 +26,10 @@ import pytest
 import lossc
 from lossc.compiler.check import Checked
 from lossc.compiler.derive import real_inputs
-from lossc.compiler.emit.schedule import schedule
 from lossc.compiler.passes import stabilise
 from lossc.compiler.passes.differentiate import total
 from lossc.compiler.pipeline import Numerics
+from lossc.compiler.precision import AUTO, FLOAT64, Precision
 from lossc.compiler.rules.table import RULES
 
 ROOT = Path(__file__).parent.parent
@@ -45,18 +45,19 @@ def find(name: str) -> lossc.Loss:
     return lossc.std[name] if name in LIBRARY else lossc.load(CORPUS / f"{name}.loss")[name]
 
 
-def plan_text(checked: Checked) -> str:
+def plan_text(checked: Checked, precision: Precision = AUTO) -> str:
     """The plan of the value of a loss and its gradient in all real inputs: a step a line."""
-    numerics = Numerics.of(checked)
+    numerics = Numerics.of(checked, precision)
     value = numerics.stable(checked.program)
     slopes = [numerics.derivative(total(value), name) for name in real_inputs(checked)]
     programs = [numerics.arranged(p) for p in (value, *map(numerics.stable, slopes))]
-    return str(schedule(*programs, wide=numerics.wide(*programs)))
+    return str(numerics.plan(*programs))
 
 
 def plan_hash(name: str) -> str:
-    """A short hash of the plan of a loss."""
-    return _hash(plan_text(find(name)._checked))
+    """A short hash of the plans of a loss, for ordinary data and for any."""
+    checked = find(name)._checked
+    return _hash("\n".join(plan_text(checked, p) for p in (AUTO, FLOAT64)))
 
 
 def _hash(text: str) -> str:

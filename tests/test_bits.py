@@ -16,10 +16,13 @@ from lossc.compiler.accuracy.report import AccuracyReport, Row
 from lossc.compiler.accuracy.run import Engine, Plan, measure
 from lossc.compiler.accuracy.truth import Subject
 from lossc.compiler.passes import stabilise
+from lossc.compiler.precision import FLOAT64
+from lossc.options import Options
 from lossc.runtime import Runtime
 from tests.plans import LOSSES, find
 
 POINTS, NEARLY = 100, 0.9  # of each loss, and the share whose truth is a number
+PRECISE = Options(precision=FLOAT64)
 # One of each family, of which a point is soon computed: the bars hold where terms cancel, too.
 SAMPLE = (
     "mean_squared_error",  # regression
@@ -40,15 +43,19 @@ SAMPLE = (
 
 
 def report(
-    name: str, points: int = POINTS, stable: bool = True, jit: bool = True, shaped: bool = False
+    name: str, points: int = POINTS, options: Options = PRECISE, shaped: bool = False
 ) -> AccuracyReport:
-    """The errors of a loss, under XLA unless `jit` is off."""
+    """The errors of a loss, over any floats if it is in float64."""
     checked = replace(find(name)._checked)  # which keeps no form of another test
 
     def engines(subject: Subject) -> Mapping[str, Engine]:
-        return {"xla" if jit else "eager": engine(Runtime(checked, jit, stable, shaped), subject)}
+        name = "xla" if options.jit else "eager"
+        return {name: engine(Runtime(checked, options, shaped), subject)}
 
-    plan = Plan(points, formats=["float32"], seconds=math.inf, vary=False, ranges=False)
+    plan = Plan(
+        points, formats=["float32"], seconds=math.inf, vary=False, ranges=False,
+        precision=options.precision,
+    )  # fmt: skip
     return measure(checked, engines, plan)
 
 
@@ -75,13 +82,13 @@ def test_value_and_gradient_keep_the_bars(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["savage", "exponential_censored_nll"])
 def test_the_bars_are_kept_without_xla(name: str) -> None:
-    found = report(name, jit=False)
+    found = report(name, options=replace(PRECISE, jit=False))
     assert found.ok, str(found)
 
 
 @pytest.mark.parametrize("name", ["gan_minimax_generator", "zlpr_multilabel"])
 def test_the_text_as_written_does_not_keep_the_bars(name: str) -> None:
-    assert not report(name, 40, stable=False).ok
+    assert not report(name, 40, replace(PRECISE, stable=False)).ok
 
 
 def test_a_rule_that_is_left_out_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

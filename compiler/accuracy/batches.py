@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -21,13 +21,14 @@ from ..gradcheck.sampling import EDGE, MILD, ZERO, as_float, exact_array
 from ..gradcheck.sizes import smallest
 from ..ir import REAL, Axis, Program
 from .floats import Format
-from .sampling import FLOATS, FloatSampler
+from .sampling import FLOATS, ORDINARY, FloatSampler
 
 Array = np.ndarray[Any, Any]
 
 CLOSE = "close"  # inputs of one shape that are equal or nearly so
 # Of ten samples: most are any floats; the rest are what data looks like, and corners.
-STYLES = (FLOATS, FLOATS, MILD, FLOATS, EDGE, FLOATS, FLOATS, CLOSE, MILD, FLOATS)
+ANY_FLOATS = (FLOATS, FLOATS, MILD, FLOATS, EDGE, FLOATS, FLOATS, CLOSE, MILD, FLOATS)
+ORDINARY_DATA = (MILD, ORDINARY, MILD, CLOSE, ORDINARY)
 VARIED = 4  # a batch in so many has other params than the defaults
 SIZE = 3  # of the axes
 MOST = 100  # numbers of an input; where there would be more, axes are shorter
@@ -69,6 +70,7 @@ class Batches:
     seed: int
     lead: Axis | None
     vary: bool = True
+    styles: Sequence[str] = ANY_FLOATS
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches of some samples, each batch with params of its own, or of one point each."""
@@ -96,7 +98,7 @@ class Batches:
 
     def point(self, k: int, params: Mapping[str, Array], vary: bool = False) -> Batch:
         """A point of its own."""
-        style = STYLES[k % len(STYLES)]
+        style = self.styles[k % len(self.styles)]
         sampler = self.sampler(f"{vary} {k}")
         sampler.params |= params
         drawn = MILD if style == CLOSE else style

@@ -18,8 +18,6 @@ from ..arithmetic import Value
 
 Array = np.ndarray[Any, Any]
 
-USUAL = 6  # numbers of a usual size have exponents of at most so much
-
 
 @dataclass(frozen=True)
 class Format:
@@ -53,10 +51,9 @@ class Format:
         """How many positive normal numbers there are."""
         return (2 - 2 * self.least) << (self.digits - 1)
 
-    @cached_property
-    def usual(self) -> tuple[int, int]:
-        """The places of the least and the largest positive number of a usual size."""
-        return self.place(mp.ldexp(1, -USUAL)), self.place(mp.ldexp(1, USUAL))
+    def usual(self, power: int) -> tuple[int, int]:
+        """The places of the positive numbers whose exponents are at most so large."""
+        return self.place(mp.ldexp(1, -power)), self.place(mp.ldexp(1, power))
 
     def number(self, place: int) -> Value:
         """The number at a place in the order."""

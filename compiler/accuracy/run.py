@@ -13,7 +13,8 @@ from mpmath import mp
 from ..check import Checked
 from ..gradcheck.point import Clock, OutOfTime
 from ..ir import REAL
-from .batches import Array, Batch, Batches
+from ..precision import AUTO, FLOAT64, Precision
+from .batches import ANY_FLOATS, ORDINARY_DATA, Array, Batch, Batches
 from .errors import error_of
 from .floats import FLOAT32, FORMATS, Format
 from .ranges import Ranges
@@ -34,8 +35,9 @@ class Plan:
     """What is measured: so many points in each format.
 
     Points whose true results, and what they rest on, are not found in `seconds` for a format are
-    left out. With `vary`, some points have other params than the defaults; with `ranges`, it is
-    found where results overflow.
+    left out. The loss is run in a `precision`; points are any floats if that is "float64", else
+    ordinary data. With `vary`, some points have other params than the defaults; with `ranges`, it
+    is found where results overflow.
     """
 
     points: int = 200
@@ -44,6 +46,12 @@ class Plan:
     seconds: float = float("inf")
     vary: bool = True
     ranges: bool = True
+    precision: Precision = AUTO
+
+    @property
+    def styles(self) -> Sequence[str]:
+        """How the points are drawn."""
+        return ANY_FLOATS if self.precision == FLOAT64 else ORDINARY_DATA
 
 
 def measure(
@@ -114,7 +122,9 @@ class _Measurement:
         lead = separated.axes[0].axis if separated is not None else None
         checked = self.subject.checked
         plan = self.plan
-        return Batches(checked, checked.program, format, plan.points, plan.seed, lead, plan.vary)
+        return Batches(
+            checked, checked.program, format, plan.points, plan.seed, lead, plan.vary, plan.styles
+        )
 
     def compare(
         self, tallies: _Tallies, batch: Batch, format: Format, of: str, got: Array, truth: Truth

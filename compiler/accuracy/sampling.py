@@ -16,6 +16,7 @@ from ..ir import Access, postorder
 from .floats import FLOAT32, Format
 
 FLOATS = "floats"  # any float, each as likely
+ORDINARY = "ordinary"  # of magnitudes from 1e-6 to 1e6
 NEAR_END = 1 / 4  # of the samples lie next to an end of their interval that is not 0
 CORNERS = 8  # places from an end, that count as a corner
 
@@ -47,8 +48,8 @@ class FloatSampler(Sampler):
             return mp.mpf(0)
         if style == EDGE:
             return self.corner(low, high)
-        if style == MILD:
-            return self.ordinary(low, high)
+        if style in (MILD, ORDINARY):
+            return self.ordinary(low, high, *self.format.usual(6 if style == MILD else 20))
         if self.rng.random() < NEAR_END:
             return self.near_end(low, high)
         return self.format.number(self.rng.randint(low, high))
@@ -89,10 +90,9 @@ class FloatSampler(Sampler):
         step = self.rng.choice((0, 0, 0, 1, -1, self.rng.randint(-CORNERS, CORNERS)))
         return f.number(min(max(place + step, low), high))
 
-    def ordinary(self, low: int, high: int) -> Value:
+    def ordinary(self, low: int, high: int, least: int, most: int) -> Value:
         """A number of a usual size."""
         f = self.format
-        least, most = f.usual
         spans = [(max(a, low), min(b, high)) for a, b in ((-most, -least), (least, most))]
         spans = [(a, b) for a, b in spans if a <= b]
         if not spans:

@@ -1,7 +1,8 @@
 """How large and how small the numbers of a term can be, as powers of two.
 
-A float of single precision holds magnitudes from 2^-126 to 2^128. A partial product may leave that
-range where the whole does not; this is the analysis that finds such places.
+A float32 holds magnitudes from 2^-126 to 2^128. A partial product may leave that range where the
+whole does not; this is the analysis that finds such places. It takes data to be in a window: any
+float32, or what ordinary data, their powers and exponentials are.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from ..passes.differentiate import SEED
 from .bounds import Bounds, Inference
 
 LARGEST, SMALLEST = 128.0, -126.0
-DATA = (SMALLEST, LARGEST)
+REPRESENTABLE, ORDINARY = (SMALLEST, LARGEST), (-40.0, 40.0)
+GROWING = frozenset(("exp", "expm1", "pow", "sinh", "cosh"))
 FAR = 1e9
 # The powers of two by which numbers may leave the range at the edges of the data alone.
 SLACK = 8.0
@@ -44,6 +46,7 @@ class Scales:
     """The scales of terms, by what is inferred of their bounds."""
 
     facts: Inference
+    window: tuple[float, float] = REPRESENTABLE
     known: dict[Expr, Scale] = field(default_factory=dict)
 
     def of(self, term: Expr) -> Scale:
@@ -74,7 +77,9 @@ class Scales:
             case Access(tensor=tensor):
                 if tensor.name == SEED:
                     return Scale(0, 0)
-                return Scale(0, 63) if term.kind == INT else Scale(*DATA)
+                return Scale(0, 63) if term.kind == INT else Scale(*self.window)
+            case Apply(op=op) if op in GROWING and self.window == ORDINARY:
+                return _meet(self.primitive(term), Scale(*self.window))
             case Apply():
                 return self.primitive(term)
             case Select():

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..ir import Expr
+from ..numeric import Array, evaluate
 from .goal import Budget, Goal, split, variables
 from .interval import INF, Interval
 from .normal import is_zero
-from .numeric import Array, evaluate
 from .prove import NORMAL_FORM, SYMPY
 from .sympy_terms import simplifies_to_zero
 

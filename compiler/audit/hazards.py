@@ -38,6 +38,7 @@ from ..ir import (
     Size,
     postorder,
 )  # fmt: skip
+from ..numeric import evaluate
 from ..pipeline import Numerics
 from ..separate import leading, reads_place, runs_over, separate
 from .context import Context, Doubt, each_case
@@ -46,7 +47,6 @@ from .frame import Case, Frame, rests_on
 from .goal import Budget, Goal, OutOfBudget, split_at, variables
 from .interval import Interval
 from .normal import normal
-from .numeric import evaluate
 from .places import Places
 from .prove import EXACT
 from .scalars import NotWritten, open_places

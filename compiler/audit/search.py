@@ -19,11 +19,11 @@ from mpmath import mp
 from ..arithmetic import NEAREST, NUDGED, Arithmetic, Value
 from ..interpret import Machine
 from ..ir import Access, Expr, postorder
+from ..numeric import Array, evaluate, evaluate_all
 from .frame import Case
 from .goal import Budget, put
 from .interval import INF, Interval
 from .normal import is_zero
-from .numeric import Array, evaluate, evaluate_all
 from .tidy import number
 
 POINTS, BEST, ROUNDS = 600, 6, 7

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..numeric import Array, evaluate_all
 from .goal import Goal, variables
 from .interval import INF, Interval
-from .numeric import Array, evaluate_all
 
 POINTS = 40
 SIZES = (0.1, 1.0, 3.0)  # of numbers that have no end in sight

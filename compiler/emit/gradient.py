@@ -20,11 +20,11 @@ from .blocks import in_xla
 from .clusters import clustered
 from .packing import packing
 from .schedule import schedule
-from .to_tf import emit, emit_all, emit_plan
-from .unrounded import fits
+from .to_tf import emit, emit_plan
 
 # TensorFlow's kernels take at most so many axes; nested windows can need more in the derivative.
 WIDEST = 8
+MOST_LOOKED_AT = 1 << 16  # numbers of a result that are looked at for infinite ones and NaN
 
 Tensor = Any
 Build = Callable[[Mapping[str, Tensor]], Tensor]
@@ -39,7 +39,6 @@ def differentiable(
     program: Program,
     numerics: Numerics = AS_WRITTEN,
     *,
-    careful: bool = False,
     over: str | None = None,
     watched: Collection[str] = (),
     jit: bool = False,
@@ -49,8 +48,8 @@ def differentiable(
     Values over `...` have the shape that it stands for; `over` ("mean" or "sum") reduces the last
     of its axes. If some tensors are `watched`, no others have a gradient, and it is computed beside
     the value, whose work it shares; else any has, and it is built only when it is asked for. The
-    second derivative is TensorFlow's of the first. With `careful` the value is that of a second
-    run. With `jit`, XLA compiles the parts of a graph whose arrays are large.
+    second derivative is TensorFlow's of the first. With `jit`, XLA compiles the parts of a graph
+    whose arrays are large.
     """
     program = numerics.stable(program)
     shape = packing(program, over)
@@ -58,7 +57,7 @@ def differentiable(
 
     @cache
     def alone(jit: bool) -> Build:
-        return _value(program, numerics, careful, jit)
+        return _value(program, numerics, jit)
 
     @cache
     def slope(name: str, jit: bool) -> _Slope:
@@ -94,18 +93,16 @@ def differentiable(
     return build
 
 
-def _value(program: Program, numerics: Numerics, careful: bool, jit: bool) -> Build:
+def _value(program: Program, numerics: Numerics, jit: bool) -> Build:
     """The value of a stable program alone."""
-    again = numerics.of_second_run(program) if careful else None
-    plain = narrowed(numerics.arranged(program))
-    build = _built([plain], lambda n: [narrowed(n.arranged(program))], numerics, again, jit)
+    build = emit_plan(numerics.plan(narrowed(numerics.arranged(program))), jit)
     return lambda tensors: unrecorded(build, tensors)[0]
 
 
 def _beside(program: Program, units: Sequence[Program], numerics: Numerics, jit: bool) -> BuildAll:
     """The value of a stable program and derivatives of it, in one plan that shares their work."""
     programs = [narrowed(numerics.arranged(program)), *units]
-    plain = emit_all(*programs, wide=numerics.wide(*programs), jit=jit)
+    plain = emit_plan(numerics.plan(*programs), jit)
     again = _guarded(units, numerics, jit)
 
     def build(tensors: Mapping[str, Tensor]) -> Sequence[Tensor]:
@@ -171,11 +168,11 @@ def _derivative(
     derived = fitting(program, derive, numerics)
     if derived is None:
         return None, _taped(program, name, jit)
-    plain = emit(derived, numerics.wide(derived), jit)
+    plain = emit_plan(numerics.plan(derived), jit)
     again = _guarded([derived], numerics, jit)
 
     def build(tensors: Mapping[str, Tensor]) -> Tensor:
-        return again([unrecorded(plain, tensors)], tensors)[0]
+        return again(unrecorded(plain, tensors), tensors)[0]
 
     return derived, build
 
@@ -194,7 +191,7 @@ def _guarded(
     @cache
     def safe() -> BuildAll:
         guarded = [prepare(p) for p in programs]
-        return emit_all(*guarded, wide=numerics.wide(*guarded), jit=jit)
+        return emit_plan(numerics.plan(*guarded), jit)
 
     def again(found: Sequence[Tensor], tensors: Mapping[str, Tensor]) -> Sequence[Tensor]:
         names = list(tensors)
@@ -225,13 +222,12 @@ def is_smooth(program: Program, name: str, value: Tensor) -> bool:
 
 
 def value_and_gradients(
-    program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN,
-    careful: bool = False, jit: bool = False,
-) -> Callable[[Mapping[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]:  # fmt: skip
+    program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN, jit: bool = False
+) -> Callable[[Mapping[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]:
     """A program with its derivatives by name, in one graph that shares their work.
 
-    Of a value that has axes, the derivatives are those of its sum. With `careful` they are those of
-    a second run. With `jit`, XLA compiles the parts of a graph whose arrays are large.
+    Of a value that has axes, the derivatives are those of its sum. With `jit`, XLA compiles the
+    parts of a graph whose arrays are large.
     """
     program = numerics.stable(program)
     derive = {n: _of_total(n, numerics) for n in names}
@@ -239,13 +235,8 @@ def value_and_gradients(
     derived = {n: d for n, d in found.items() if d is not None}
     taped = {n: _taped(total(program), n, jit) for n in names if n not in derived}
 
-    def others(more: Numerics) -> list[Program | None]:
-        slopes = [fitting(program, derive[n], more) for n in derived]
-        return [narrowed(more.arranged(program)), *slopes]
-
-    again = second_run(program, names, numerics) if careful else None
     programs = [narrowed(numerics.arranged(program)), *derived.values()]
-    build = _built(programs, others, numerics, again, jit)
+    build = emit_plan(numerics.plan(*programs), jit)
 
     def run(tensors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         value, *slopes = build(tensors)
@@ -256,54 +247,10 @@ def value_and_gradients(
     return run
 
 
-def second_run(
-    program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN
-) -> Numerics | None:
-    """Those of a second run of a program and some derivatives, if their results may be lost."""
-    program = numerics.stable(program)
-    whole = total(program)
-    slopes = (numerics.stable(numerics.derivative(whole, n)) for n in names)
-    return numerics.of_second_run(program, *slopes)
-
-
-def _built(
-    programs: Sequence[Program],
-    others: Callable[[Numerics], Sequence[Program | None]],
-    numerics: Numerics,
-    careful: Numerics | None,
-    jit: bool,
-) -> BuildAll:
-    """Programs as one function; with `careful`, of the results of others with more care.
-
-    Where those have no room, the results are the plain ones, and TensorFlow's slopes are those of
-    the plain ones anyway.
-    """
-    plain = emit_all(*programs, wide=numerics.wide(*programs), jit=jit)
-    sure = [p for p in others(careful) if p is not None] if careful else []
-    if careful is None or len(sure) < len(programs):
-        return plain
-    plan = schedule(*sure, wide=careful.wide(*sure), unrounded=careful.unrounded(*sure))
-    again = emit_plan(plan, jit)
-
-    def run(tensors: Mapping[str, Tensor]) -> Sequence[Tensor]:
-        values, room = plain(tensors), fits(plan, tensors)
-        if room is False:
-            return values
-        found = tf.cond(tf.convert_to_tensor(room), lambda: again(tensors), lambda: values)
-        return [_instead(v, f) for v, f in zip(values, found, strict=True)]
-
-    return run
-
-
-@tf.custom_gradient  # type: ignore[untyped-decorator]
-def _instead(value: Tensor, found: Tensor) -> Any:
-    """What was found for a value, with the slopes of the value."""
-    return tf.identity(found), lambda g: (g, None)
-
-
 def is_lost(values: Sequence[Tensor]) -> Tensor:
-    """Whether a result is not finite, so that it is worth a second run."""
-    found = [tf.reduce_any(~tf.math.is_finite(v)) for v in values if v.dtype.is_floating]
+    """Whether a result is not finite; of large ones, some numbers are looked at."""
+    floats = [tf.reshape(v, [-1])[:MOST_LOOKED_AT] for v in values if v.dtype.is_floating]
+    found = [tf.reduce_any(~tf.math.is_finite(v)) for v in floats]
     return tf.reduce_any(tf.stack(found)) if found else tf.constant(False)
 
 

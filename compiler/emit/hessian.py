@@ -16,7 +16,7 @@ from ..pipeline import AS_WRITTEN, Numerics, prepare
 from .clusters import clustered
 from .gradient import WIDEST, as_input, width
 from .schedule import schedule
-from .to_tf import emit, emit_all
+from .to_tf import emit, emit_plan
 
 Tensor = Any
 Build = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
@@ -53,8 +53,7 @@ def _built(
 ) -> Build:  # fmt: skip
     """Derivatives as one function, those of too many axes by TensorFlow's own."""
     narrow = _fitting(program, derive, numerics)
-    wide = numerics.wide(*narrow.values())
-    build = emit_all(*narrow.values(), wide=wide, jit=jit) if narrow else None
+    build = emit_plan(numerics.plan(*narrow.values()), jit) if narrow else None
     rest = {n: taped(program, n) for n in names if n not in narrow}
     if jit and rest:
         plan = schedule(program)

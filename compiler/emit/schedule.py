@@ -77,8 +77,7 @@ class Step:
     that no tensor takes part; `slots` is set for what reads places of an array; `product` for a
     contraction, whose `args` are its factors. `same` is the step of the same array under other
     names of its axes, where there is one: equal arrays are made once, so that they are equal to the
-    last bit, as the slopes of max and min need. `wide` asks for double precision, and
-    `unrounded` for all digits, which are rounded to double precision at the end.
+    last bit, as the slopes of max and min need. `wide` asks for float64, and `why` says why.
     """
 
     term: Expr
@@ -90,7 +89,7 @@ class Step:
     product: Product | None = None
     same: int | None = None
     wide: bool = False
-    unrounded: bool = False
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,28 +121,17 @@ class Plan:
         )
 
 
-def schedule(
-    *programs: Program,
-    wide: frozenset[Expr] = frozenset(),
-    unrounded: frozenset[Expr] = frozenset(),
-) -> Plan:
+def schedule(*programs: Program, wide: frozenset[Expr] = frozenset()) -> Plan:
     """The plan of one or more programs over the same tensors; what they share is done once.
 
-    Steps of the terms in `wide` are in double precision, those in `unrounded` in all digits.
+    Steps of the terms in `wide` are in float64.
     """
     planner = _Planner()
     for program in programs:
         planner.plan(program.value)
     outputs = tuple(planner.done[planner.key(p.value, False)] for p in programs)
-    known = {t for p in programs for t in postorder(p.value)} if wide or unrounded else set()
-    steps = _widened(planner.steps, wide | unrounded, known)
-    return Plan(programs, _unrounded(steps, unrounded), outputs)
-
-
-def _unrounded(steps: Sequence[Step], unrounded: frozenset[Expr]) -> tuple[Step, ...]:
-    """The steps, rounded from all digits where a term of the same array is."""
-    roots = {origin(steps, k) for k, s in enumerate(steps) if s.term in unrounded}
-    return tuple(replace(s, unrounded=k in roots) for k, s in enumerate(steps))
+    known = {t for p in programs for t in postorder(p.value)} if wide else set()
+    return Plan(programs, _widened(planner.steps, wide, known), outputs)
 
 
 def _widened(steps: Sequence[Step], wide: frozenset[Expr], known: set[Expr]) -> tuple[Step, ...]:
@@ -461,7 +449,9 @@ def _product_of(factors: list[Expr]) -> Expr:
 
 
 def _precision(step: Step) -> str:
-    return " in all digits" if step.unrounded else " in double" if step.wide else ""
+    if not step.wide:
+        return ""
+    return f" in float64 ({step.why})" if step.why else " in float64"
 
 
 def _axes(step: Step) -> str:

@@ -334,11 +334,6 @@ def _logit(x: Tensor) -> Any:
 # --- special functions ----------------------------------------------------------------------------
 
 
-def _in_double(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """`function` computed in float64: the float32 kernels lose more than a few last places."""
-    return lambda x: tf.cast(function(tf.cast(x, tf.float64)), x.dtype)
-
-
 def _ndtr(x: Tensor) -> Tensor:
     return tf.math.erfc(-x * math.sqrt(0.5)) / 2
 
@@ -445,10 +440,7 @@ def _rising(above: Callable[..., Tensor], plain: Callable[[Tensor], Tensor]) -> 
         found = tf.where(tf.equal(n, 0), zero, found)
         return tf.where(inside, tf.where(n < 0, -found, found), plain(x + n) - plain(x))
 
-    def in_double(x: Tensor, n: Tensor) -> Tensor:
-        return tf.cast(value(tf.cast(x, tf.float64), tf.cast(n, tf.float64)), x.dtype)
-
-    return in_double
+    return value
 
 
 @custom_gradient
@@ -487,13 +479,13 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "logcosh": _logcosh,
     "logit": _logit,
     "softplus": _softplus,
-    "ndtr": _in_double(_ndtr),
-    "log_ndtr": _in_double(_log_ndtr),
+    "ndtr": _ndtr,
+    "log_ndtr": _log_ndtr,
     "erf": _erf,
-    "erfc": _in_double(tf.math.erfc),
-    "lgamma": _in_double(tf.math.lgamma),
-    "digamma": _in_double(tf.math.digamma),
-    "trigamma": _in_double(_trigamma),
+    "erfc": tf.math.erfc,
+    "lgamma": tf.math.lgamma,
+    "digamma": tf.math.digamma,
+    "trigamma": _trigamma,
     "log_rising": _log_rising,
     "digamma_rising": _digamma_rising,
     "logaddexp": _logaddexp,
@@ -527,8 +519,8 @@ def _masked(x: Tensor, mask: Tensor | None, unit: float) -> Tensor:
 
 
 def summed(x: Tensor, dims: Shape) -> Tensor:
-    """The sum over some dims, added up in double precision."""
-    return tf.cast(total(tf.cast(x, tf.float64), dims), x.dtype)
+    """The sum over some dims."""
+    return total(x, dims)
 
 
 def _sum(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Tensor:
@@ -536,9 +528,7 @@ def _sum(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Tensor:
 
 
 def _mean(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Tensor:
-    """The mean; its sum is in double precision, so that it overflows only where the mean does."""
-    whole = total(tf.cast(_masked(x, mask, 0), tf.float64), dims)
-    return tf.cast(whole / tf.cast(count, tf.float64), x.dtype)
+    return total(_masked(x, mask, 0), dims) / tf.cast(count, x.dtype)
 
 
 def _prod(x: Tensor, mask: Tensor | None, dims: Shape, count: Tensor) -> Tensor:

@@ -65,7 +65,6 @@ from .schedule import (
     span_of,
     table_axes,
 )  # fmt: skip
-from .unrounded import Unrounded
 
 WHOLE = ("add", "sub", "neg", "min", "max", "abs")
 
@@ -107,12 +106,9 @@ class _Run(Arrays):
 
     def run(self) -> list[Tensor]:
         """The value of each program, its dims in the order that the program asks for."""
-        digits = Unrounded(self)
-        for k, step in enumerate(self.plan.steps):
+        for step in self.plan.steps:
             self.dtype = tf.float64 if self.is_wide(step) else self.narrow
             self.values.append(self.make(step) if step.same is None else self.values[step.same])
-            if step.unrounded:
-                self.values[k] = digits.rounded(k, self.values[k])
         self.dtype = self.narrow
         return [
             self.value(self.values[k], self.plan.steps[k], p.axes)

@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from lossc.dsl.primitives import PRIMITIVES
+
 from ..analyses.bounds import Bounds, Domains, Inference
 from ..analyses.instances import is_instance
 from ..analyses.scales import LARGEST, SLACK, SMALLEST, Scale, Scales
-from ..emit.schedule import is_complement
+from ..emit.schedule import as_product, is_complement
 from ..ir import (
     REAL,
     TABLE,
@@ -44,6 +46,7 @@ CANCELLED, MIXED = 2.5, 1.5
 # Where it is added up again with others, or raised to a power, that is felt.
 MOST_CANCELLED = 16.0
 LARGEST_EXPONENT = 104.0
+MOST_ROUNDED = 9.5  # times 2^-24
 ROUNDED = 0.5
 DIGITS = 24.0
 # The powers of two below the smallest float that a quotient of several data can reach.
@@ -90,9 +93,13 @@ class _Widener:
         self.errors[term] = error
         if self.is_number(term):
             self.numbers.add(term)
-        large = error > LIMIT or term in self.numbers
+        large = error > LIMIT or term in self.numbers or self.is_rough(term)
         if large or self.leaves_range(term) or self.decides(term):
             self.widen(term)
+
+    def is_rough(self, term: Expr) -> bool:
+        """Whether TensorFlow's float32 operation loses more than a few ulps."""
+        return isinstance(term, Apply) and (PRIMITIVES[term.op].rounding or 0.0) > MOST_ROUNDED
 
     def is_number(self, term: Expr) -> bool:
         """Whether a term is computed of numbers alone: it is rounded once, and costs nothing."""
@@ -141,6 +148,8 @@ class _Widener:
         before = -1
         while before != (before := len(self.wide) + len(self.roomy)):
             for term in terms:
+                if isinstance(term, Reduce) and _adds(term) and as_product(term) is None:
+                    self.roomy.add(term)
                 if _adds(term) and self.parts_with_room(term):
                     if self.is_mixed(term):
                         self.widen(term)

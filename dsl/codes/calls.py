@@ -188,6 +188,13 @@ CALLS: tuple[Code, ...] = (
         right="lossc.std.huber([1.0], [2.0], delta=2)",
     ),
     Code(
+        "E0619",
+        "a precision that there is not",
+        'Float32 data is computed in "auto", "float32" or "float64".',
+        wrong='lossc.compile("mean((y - p)^2)", precision="double")',
+        right='lossc.compile("mean((y - p)^2)", precision="float64")',
+    ),
+    Code(
         "E0620",
         "a name in place of a formula",
         "lossc.compile takes text; files are loaded, and the losses of the library have names.",

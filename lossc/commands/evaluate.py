@@ -16,8 +16,9 @@ from lossc.compiler.ir import REAL
 from lossc.data import Column, Table, open_table
 from lossc.dsl.diagnostics import ArgumentError, Diagnostic, LosscError
 from lossc.loss import Loss
+from lossc.options import DEFAULT, Options
 
-from .target import Target, add_level, add_targets, chosen, sole_target
+from .target import Target, add_options, add_targets, chosen, options, sole_target
 from .terminal import GOOD, Terminal, plain, usage_error
 
 HELP = "the loss on the data of a .npz, .csv or .parquet file"
@@ -27,7 +28,7 @@ _WORDS = {"true": True, "false": False, "none": None, "inf": float("inf"), "-inf
 def add(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_targets(parser, many=False)
-    add_level(parser)
+    add_options(parser)
     add_data(parser)
     parser.add_argument("--grad", action="store_true", help="the gradient by each real input")
     parser.add_argument("--per-sample", action="store_true", help="the values per sample")
@@ -50,7 +51,7 @@ def add_data(parser: ArgumentParser) -> None:
 
 def run(args: Namespace, terminal: Terminal) -> int:
     """Evaluate the loss; data outside its declared domain is a finding."""
-    loss = sole_loss(sole_target(args), stable=args.level > 0)
+    loss = sole_loss(sole_target(args), options(args))
     columns, given = data_of(loss, args)
     result = evaluate(loss, columns, given, args.grad, args.per_sample)
     if terminal.json:
@@ -97,14 +98,14 @@ def _array(tensor: Any) -> Any:
     return np.asarray(tensor)
 
 
-def sole_loss(target: Target, stable: bool = True) -> Loss:
+def sole_loss(target: Target, how: Options = DEFAULT) -> Loss:
     """The loss that is named, or the only one of the file."""
     from lossc.api import only, sound
 
     checked = sound(target.source, target.read)
     if target.name:
-        return Loss(chosen(target, checked)[0], stable=stable)
-    return only(checked, stable=stable)
+        return Loss(chosen(target, checked)[0], how)
+    return only(checked, how)
 
 
 # --- arguments -----------------------------------------------------------------------------

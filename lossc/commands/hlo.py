@@ -14,6 +14,7 @@ from lossc.compiler.elaborate.declare import Input
 from lossc.compiler.ir import BOOL, INT
 from lossc.dsl.diagnostics import LosscError
 from lossc.loading import load
+from lossc.options import DEFAULT, Options
 
 from .terminal import usage_error
 
@@ -23,8 +24,11 @@ _DTYPES = {BOOL: np.bool_, INT: np.int32}
 
 
 def optimized(
-    checked: Checked, sizes: Mapping[str, int], stable: bool = True, wrt: tuple[str, ...] = ()
-) -> str:
+    checked: Checked,
+    sizes: Mapping[str, int],
+    options: Options = DEFAULT,
+    wrt: tuple[str, ...] = (),
+) -> str:  # fmt: skip
     """The optimised HLO of a loss's value on float32 data with axes of the given lengths.
 
     With `wrt` it is that of the value and the gradients in those names.
@@ -35,9 +39,9 @@ def optimized(
     from lossc.runtime import Job, Runtime, Task
 
     _check_names(checked, sizes)
-    runtime = Runtime(checked, stable=stable)
+    runtime = Runtime(checked, options)
     tensors = runtime.tensors([_sample(i, sizes) for i in checked.inputs.values()])
-    values = runtime.param_tensors(checked, {})
+    values = runtime.param_tensors(checked, {}, tensors)
     runtime.check(checked, tensors, values)
     function = tf.function(
         runtime.body(Job(Task(wrt=wrt)), checked), jit_compile=True, autograph=False

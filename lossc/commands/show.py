@@ -13,7 +13,7 @@ from lossc.dsl.lexer import Scanner, layout
 from lossc.dsl.parser import parse
 from lossc.dsl.source import Source
 
-from .target import Target, add_level, add_targets, chosen, sole_target
+from .target import Target, add_options, add_targets, chosen, options, sole_target
 from .terminal import FINDINGS, GOOD, Terminal, aligned, usage_error
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ STAGES = ("tokens", "ast", "typed", "ir", "stable", "grad", "plan", "hlo")
 def add(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_targets(parser, many=False)
-    add_level(parser)
+    add_options(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--latex", action="store_true", help="the formula as LaTeX")
     form.add_argument("--stage", choices=STAGES, help="what this stage of the compiler makes")
@@ -74,12 +74,12 @@ def _show_stage(losses: list[Checked], args: Namespace, terminal: Terminal) -> N
         from .hlo import optimized
 
         sizes = _sizes(args.size)
-        said = [(c, optimized(c, sizes, stable=args.level > 0)) for c in losses]
+        said = [(c, optimized(c, sizes, options(args))) for c in losses]
     elif args.stage in ("stable", "plan"):
         from .stable import plan_text, stable_text
 
         level_maker = stable_text if args.stage == "stable" else plan_text
-        said = [(c, level_maker(c, args.level)) for c in losses]
+        said = [(c, level_maker(c, options(args))) for c in losses]
     else:
         maker = {"typed": _typed, "ir": _ir, "grad": _gradients}[args.stage]
         said = [(c, maker(c)) for c in losses]

@@ -10,45 +10,47 @@ from .terminal import aligned
 
 if TYPE_CHECKING:
     from lossc.compiler.check import Checked
-    from lossc.compiler.ir import Expr, Program
+    from lossc.compiler.emit.schedule import Plan
     from lossc.compiler.passes.stabilise import Fired
+    from lossc.options import Options
 
 
-def stable_text(checked: Checked, level: int) -> str:
+def stable_text(checked: Checked, options: Options) -> str:
     """The stable form as text, the rules that fired in it and in its derivatives.
 
-    At level 0 nothing is rewritten.
+    As written, nothing is rewritten.
     """
     from lossc.compiler.derive import real_inputs, written
     from lossc.compiler.passes.differentiate import differentiate, total
     from lossc.compiler.passes.stabilise import stabilised
-    from lossc.compiler.pipeline import Numerics
     from lossc.dsl.printer import print_item
 
-    numerics = Numerics(checked.domains if level else None)
+    numerics = options.numerics(checked)
     program = numerics.stable(checked.program)
     parts = [print_item(written(checked, program, checked.name)).strip()]
-    if level:
+    if options.stable:
         parts.append(_rules("rewrites", stabilised(checked.program, checked.domains)[1]))
     programs = [numerics.arranged(program)]
     for name in real_inputs(checked):
         derived = differentiate(total(program), name)
         programs.append(numerics.arranged(numerics.stable(derived)))
-        if level:
+        if options.stable:
             fired = stabilised(derived, checked.domains)[1]
             parts.append(_rules(f"rewrites in the derivative in {name}", fired))
-    parts.append(_widths(programs, numerics.wide(*programs)))
+    parts.append(_widths(numerics.plan(*programs)))
     return "\n\n".join(parts)
 
 
-def plan_text(checked: Checked, level: int) -> str:
-    """The plan of a loss's value: a step a line, those in double precision marked."""
-    from lossc.compiler.emit.schedule import schedule
-    from lossc.compiler.pipeline import Numerics
+def plan_text(checked: Checked, options: Options) -> str:
+    """The plan of a loss's value and gradient: a step a line, those in float64 marked."""
+    from lossc.compiler.derive import real_inputs
+    from lossc.compiler.passes.differentiate import total
 
-    numerics = Numerics(checked.domains if level else None)
-    program = numerics.arranged(numerics.stable(checked.program))
-    return str(schedule(program, wide=numerics.wide(program)))
+    numerics = options.numerics(checked)
+    value = numerics.stable(checked.program)
+    slopes = [numerics.derivative(total(value), name) for name in real_inputs(checked)]
+    programs = (value, *map(numerics.stable, slopes))
+    return str(numerics.plan(*map(numerics.arranged, programs)))
 
 
 def _rules(head: str, fired: Sequence[Fired]) -> str:
@@ -63,11 +65,11 @@ def _rules(head: str, fired: Sequence[Fired]) -> str:
     return "\n".join([f"{head}:", *aligned(rows)])
 
 
-def _widths(programs: Sequence[Program], wide: frozenset[Expr]) -> str:
-    """How much is computed in double precision."""
-    from lossc.compiler.ir import REAL, Access, Const, postorder
+def _widths(plan: Plan) -> str:
+    """How much is computed in float64."""
+    from lossc.compiler.ir import REAL, Access, Const
 
-    terms = {t for p in programs for t in postorder(p.value) if t.kind == REAL}
-    computed = {t for t in terms if not isinstance(t, (Access, Const))}
-    count = len(computed & wide)
-    return f"double precision: {count} of {len(computed)} terms of value and gradient"
+    own = [s for s in plan.steps if s.same is None and s.term.kind == REAL]
+    computed = [s for s in own if not isinstance(s.term, (Access, Const))]
+    count = sum(s.wide for s in computed)
+    return f"float64: {count} of {len(computed)} steps of value and gradient"

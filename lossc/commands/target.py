@@ -10,10 +10,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lossc.compiler.precision import AUTO, PRECISIONS
 from lossc.dsl.diagnostics import Diagnostic, LosscError
 from lossc.dsl.parser import MAX_BYTES
 from lossc.dsl.source import Source
 from lossc.files import Reader, decode, read_source, reader
+from lossc.options import Options
 from lossc.stdlib import families, family_source, homes
 
 from .terminal import usage_error
@@ -44,12 +46,22 @@ def add_targets(parser: ArgumentParser, many: bool) -> None:
     )  # fmt: skip
 
 
-def add_level(parser: ArgumentParser) -> None:
-    """Declare the switch between the stable form and the text as written."""
+def add_options(parser: ArgumentParser) -> None:
+    """Declare how a loss is computed: in its stable form or as written, and in what precision."""
     parser.add_argument(
         "-O", type=int, choices=(0, 1), default=1, dest="level",
-        help="-O0 computes the formula as written, without rewrites or double precision",
+        help="-O0 computes the formula as written, without rewrites or float64",
     )  # fmt: skip
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default=AUTO,
+        help="which steps are computed in float64: those that ordinary data need, none, or all "
+        "that may lose digits",
+    )  # fmt: skip
+
+
+def options(args: Namespace) -> Options:
+    """How a loss is computed."""
+    return Options(stable=args.level > 0, precision=args.precision)
 
 
 def sole_target(args: Namespace) -> Target:

@@ -14,6 +14,7 @@ from lossc.api import only, sound
 from lossc.dsl.diagnostics import Diagnostic, LosscError
 from lossc.dsl.source import Source
 from lossc.files import from_mapping
+from lossc.options import Options
 
 if TYPE_CHECKING:
     from lossc.loss import Loss
@@ -31,6 +32,7 @@ def save(loss: Loss) -> dict[str, Any]:
         "hash": loss.hash,
         "jit": loss.jit,
         "stable": loss.stable,
+        "precision": loss.precision,
     }
 
 
@@ -42,8 +44,8 @@ def restore(config: Mapping[str, Any]) -> Loss:
     check_config(config)
     source = Source.of(config["file"], config["formula"])
     checked = sound(source, from_mapping(config["files"]))
-    stable = config.get("stable", True)
-    loss = only(checked, config.get("jit", True), config["loss"], stable=stable)
+    given = {name: config[name] for name in ("jit", "stable", "precision") if name in config}
+    loss = only(checked, Options(**given), config["loss"])
     if loss.hash != config["hash"]:
         raise LosscError(_changed(loss))
     return loss

@@ -12,6 +12,8 @@ import lossc
 from lossc.compiler.interpret import interpret
 from lossc.compiler.ir import Program
 from lossc.compiler.passes.stabilise import DEVIATIONS, OWN, stabilised
+from lossc.compiler.precision import FLOAT64
+from lossc.options import Options
 
 DIGITS = 60
 WHERE = {
@@ -84,7 +86,7 @@ def test_other_sums_are_kept(text: str) -> None:
 def test_a_slope_beside_one_large_number_keeps_its_digits(name: str, jit: bool) -> None:
     y, x = np.float32([[3e-11, -4e11, 1e-32]]), np.float32([[2e-37, 789, -1.6e-12]])
     loss = lossc.std[name]
-    runner = lossc.loss.Loss(loss._checked, jit)
+    runner = lossc.loss.Loss(loss._checked, Options(jit, precision=FLOAT64))
     got = np.asarray(runner.value_and_grad(y, x, wrt="yhat")[1]["yhat"])
     true = loss.reference_gradient(y, x)["yhat"]
     assert np.max(np.abs(got - np.float64(true))) <= 4 * np.spacing(np.max(np.abs(got)))

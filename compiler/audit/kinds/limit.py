@@ -13,6 +13,7 @@ from lossc.dsl import ast
 
 from ...arithmetic import NEAREST, NUDGED, Value
 from ...ir import Apply, Expr
+from ...numeric import evaluate
 from ..algebra import is_identity
 from ..context import Context, Doubt, Exact, at_place, ladder
 from ..degrees import SCALE, degrees
@@ -23,7 +24,6 @@ from ..goal import Goal, comparisons, excess, put, split_at, variables
 from ..interval import INF as ENDLESS
 from ..interval import Interval
 from ..normal import normal
-from ..numeric import evaluate
 from ..prove import (
     NORMAL_FORM,
     SYMPY,
