@@ -30,6 +30,7 @@ from lossc.compiler.accuracy.truth import Ground, Subject
 from lossc.compiler.gradcheck.point import Clock
 from lossc.compiler.gradcheck.sampling import EDGE, MILD, ZERO
 from lossc.compiler.ir import Axis, Const
+from lossc.compiler.precision import FLOAT64
 from lossc.validate import find_outside
 
 PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
@@ -254,7 +255,11 @@ def test_some_points_lie_on_kinks_and_some_inputs_are_close() -> None:
 def run(text: str, engine: Engine, points: int = 40) -> AccuracyReport:
     """A measurement of results that are given."""
     checked = lossc.compile(text)._checked
-    return measure(checked, lambda subject: {"own": engine}, Plan(points, formats=["float32"]))
+    return measure(
+        checked,
+        lambda subject: {"own": engine},
+        Plan(points, formats=["float32"], precision=FLOAT64),
+    )
 
 
 def by_hand(function: Any, *slopes: Any) -> Engine:
@@ -461,7 +466,7 @@ def test_what_is_not_told_in_time_is_unknown(monkeypatch: pytest.MonkeyPatch) ->
         count = batch.samples or 1
         return {"": np.zeros(count), "y": np.zeros((count, 1))}
 
-    plan = Plan(40, formats=["float32"], seconds=1.5)
+    plan = Plan(40, formats=["float32"], seconds=1.5, precision=FLOAT64)
     value, _ = measure(checked, lambda subject: {"own": engine}, plan).rows
     assert value.figures.points == 0 and value.unknown > 0
 

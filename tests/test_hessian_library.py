@@ -23,6 +23,7 @@ from lossc.compiler.gradcheck.sizes import smallest
 from lossc.compiler.ir import REAL, Program
 from lossc.compiler.passes.guard import guard
 from lossc.loss import Loss
+from lossc.options import Options
 
 Array = np.ndarray[Any, Any]
 
@@ -49,7 +50,7 @@ LOSSES = {
 @pytest.mark.by_plan
 @pytest.mark.parametrize("name", LOSSES)
 def test_they_are_those_of_differences_and_of_nested_tapes(name: str) -> None:
-    loss, wrt = Loss(getattr(lossc.std, name)._checked, jit=False), LOSSES[name]
+    loss, wrt = Loss(getattr(lossc.std, name)._checked, Options(jit=False)), LOSSES[name]
     point = sample(loss)
     data = tensors(loss._checked.program, point)
     given = {n: data[n] for n in loss.inputs}

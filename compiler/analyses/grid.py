@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..emit.scatter import Scatter
 from ..emit.schedule import (
     Gather,
     Pick,
@@ -117,6 +118,8 @@ class Grid:
     def reduce(self, k: int, step: Step, term: Reduce) -> Any:
         if step.product is not None:
             return self.contract(k, step, term)
+        if step.scatter is not None:
+            return self.scatter(step, term, step.scatter)
         axes = merge([*(self.plan.steps[a].axes for a in step.args), term.indices])
         body, *rest = (self.aligned(a, axes) for a in step.args)
         kept = rest[0] != 0 if rest else np.ones([1] * body.ndim, bool)
@@ -141,9 +144,11 @@ class Grid:
         axes = merge([*(self.plan.steps[a].axes for a in step.args), term.indices])
         args = [self.aligned(a, axes) for a in step.args]
         count = len(product.factors)
+        kept = args.pop() != 0 if product.filter is not None else True
         body: Any = 1.0
         for x in args[:count]:
             body = body * x
+        body = np.where(kept, body, 0.0)
         dims = tuple(LEADING + axes.index(i) for i in term.indices)
         shape = [*body.shape]
         for d, i in zip(dims, term.indices, strict=True):
@@ -157,6 +162,18 @@ class Grid:
         left = [i for i in axes if i not in term.indices]
         value = np.squeeze(-value if product.negative else value, dims)
         return align(value, left, step.axes)
+
+    def scatter(self, step: Step, term: Reduce, scatter: Scatter) -> Any:
+        rest = [i for i in self.plan.steps[step.args[0]].axes if i not in term.indices]
+        axes = (*term.indices, *rest, scatter.index)
+        body, label = (self.aligned(a, axes) for a in step.args)
+        body = np.where(label == self.positions(scatter.index), body, 0.0)
+        dims = tuple(range(LEADING, LEADING + len(term.indices)))
+        shape = [*body.shape]
+        for d, i in zip(dims, term.indices, strict=True):
+            shape[d] = self.length(i)
+        body = np.broadcast_to(body, shape)
+        return align(body.sum(dims), (*rest, scatter.index), step.axes)
 
     def along(self, step: Step, term: Along) -> Any:
         inputs = [self.plan.steps[a].axes for a in step.args]

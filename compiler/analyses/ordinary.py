@@ -67,8 +67,8 @@ class Ordinary:
         other = next(others, None)
         if other is None or not isinstance(domain, NUMBERS):
             return value
-        step = value * np.exp2(-self.powers(shape, 1, NEAREST_END))
-        close = self.held(other + step, domain)
+        step = np.sign(value) * np.exp2(-self.powers(shape, 1, NEAREST_END))
+        close = self.held(other * (1 + step), domain)
         close = np.rint(close) if tensor.kind == INT else close
         return np.where(self.style(shape, 4) == 3, close, value)
 
@@ -168,6 +168,8 @@ class Ordinary:
             share = np.where((which > 0.4) & (which < 0.48), 0.0, share)
         if not domain.high_open:
             share = np.where((which > 0.48) & (which < 0.56), 1.0, share)
+        if not (domain.low_open or domain.high_open):
+            share = np.where(self.style(shape, 2) == 1, np.rint(share), share)
         low, high = self.across(low, shape), self.across(high, shape)
         return np.asarray(
             np.where(share < 0.5, low + share * (high - low), high - (1 - share) * (high - low))

@@ -10,7 +10,20 @@ from fractions import Fraction
 
 from ..analyses.instances import is_instance, places_of
 from ..fold import apply, conjunction, select
-from ..ir import Apply, Bound, Const, Expr, Index, Position, Reduce, Select, substitute
+from ..ir import (
+    TABLE,
+    Along,
+    Apply,
+    Bound,
+    Const,
+    Expr,
+    Index,
+    Position,
+    Reduce,
+    Select,
+    postorder,
+    substitute,
+)
 from ..rules.views import terms_of
 
 ZERO, ONE, TWO = Const(Fraction(0)), Const(Fraction(1)), Const(Fraction(2))
@@ -39,10 +52,21 @@ def lowered(term: Expr) -> Expr | None:
             return Select(
                 _is_empty(term), MINUS_INFINITY, apply("add", (_log_of(term), _top(term)))
             )
-        case Apply(op="sub", args=(x, Reduce(op="logsumexp", filter=None) as whole)):
-            return _log_softmax(x, whole) if is_instance(whole, x) else None
-        case Apply(op="sub", args=(Reduce(op="logsumexp", filter=None) as whole, x)):
-            return apply("neg", (_log_softmax(x, whole),)) if is_instance(whole, x) else None
+        case Apply(op="sub", args=(x, Reduce(op="logsumexp", filter=None) as whole)) if is_instance(
+            whole, x
+        ):
+            return _log_softmax(x, whole)
+        case Apply(op="sub", args=(Reduce(op="logsumexp", filter=None) as whole, x)) if is_instance(
+            whole, x
+        ):
+            return apply("neg", (_log_softmax(x, whole),))
+        case Apply(op="add" | "sub" as op, args=(a, b)):
+            return _beside_largest(op, a, b)
+        case Apply(op="softplus" | "logaddexp"):
+            largest, rest = _parts(term)
+            return apply("add", (rest, largest))
+        case Apply(op="sigmoid", args=(x,)):
+            return _sigmoid(x)
         case Apply(op="exp", args=(Apply(op="sub", args=(x, Reduce(op="logsumexp") as whole)),)):
             if is_instance(whole, x):
                 return apply("div", (_exponential(x, whole), _total(whole)))
@@ -71,9 +95,75 @@ def _log_of(whole: Reduce) -> Expr:
 
 def _log_softmax(x: Expr, whole: Reduce) -> Expr:
     """`x - logsumexp(x)`, of differences from the largest x: as small as it is at that place."""
+    x = _read(x, whole)
     below = apply("sub", (x, _top(whole)))
     least = apply("add", (x, Const("inf")))
     return Select(_is_empty(whole), least, apply("sub", (below, _log_of(whole))))
+
+
+def _parts(term: Expr) -> tuple[Expr, Expr]:
+    """A softplus, logaddexp or logsumexp as the largest of what it is of, and the rest.
+
+    A sigmoid is 0 or 1, and the rest.
+    """
+    match term:
+        case Apply(op="softplus", args=(x,)):
+            return apply("relu", (x,)), apply("log1p", (_decay(x),))
+        case Apply(op="logaddexp", args=(a, b)):
+            largest = apply("max", (a, b))
+            apart = apply("abs", (apply("sub", (a, b)),))
+            rest = apply("log1p", (apply("exp", (apply("neg", (apart,)),)),))
+            return largest, Select(apply("isfinite", (largest,)), rest, ZERO)
+        case Apply(op="sigmoid", args=(x,)):
+            decay, above = _decay(x), apply("ge", (x, ZERO))
+            part = Select(above, apply("neg", (decay,)), decay)
+            return Select(above, ONE, ZERO), apply("div", (part, apply("add", (ONE, decay))))
+        case Reduce(op="logsumexp", filter=None):
+            return Select(_is_empty(term), MINUS_INFINITY, _top(term)), _log_of(term)
+    raise TypeError(type(term).__name__)
+
+
+def _has_parts(term: Expr) -> bool:
+    if isinstance(term, Apply):
+        return term.op in ("softplus", "logaddexp", "sigmoid")
+    return isinstance(term, Reduce) and term.op == "logsumexp" and term.filter is None
+
+
+def _beside_largest(op: str, a: Expr, b: Expr) -> Expr | None:
+    """`softplus(x) - b` as `(relu(x) - b) + log1p(exp(-abs(x)))`, and the like.
+
+    Where b is about as large as the largest, the rest is what is left.
+    """
+    if _has_parts(a):
+        largest, rest = _parts(a)
+        return apply("add", (apply(op, (largest, b)), rest))
+    if _has_parts(b):
+        largest, rest = _parts(b)
+        return apply(op, (apply(op, (a, largest)), rest))
+    return None
+
+
+def _decay(x: Expr) -> Expr:
+    """`exp(-abs(x))`, of which softplus and sigmoid of `x` and `-x` are made."""
+    while isinstance(x, Apply) and x.op == "neg":
+        (x,) = x.args
+    return apply("exp", (apply("neg", (apply("abs", (x,)),)),))
+
+
+def _sigmoid(x: Expr) -> Expr:
+    decay = _decay(x)
+    above = apply("ge", (x, ZERO))
+    return apply("div", (Select(above, ONE, decay), apply("add", (ONE, decay))))
+
+
+def _read(x: Expr, whole: Reduce) -> Expr:
+    """A term that a logsumexp is taken over, read where that has it: a sum is rounded once."""
+    places = places_of(whole, x)
+    is_sum = any(isinstance(t, Reduce) for t in postorder(x))
+    if places is None or len(places) != 1 or not is_sum or x.free >= whole.body.free:
+        return x
+    ((index, place),) = places.items()
+    return Along(TABLE, index, whole.body, place)
 
 
 def _to_base(op: str, x: Expr, base: Expr) -> Expr | None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import cache
+from typing import TypedDict
 
 from ..affine import Affine, affine
 from ..ir import (
@@ -34,9 +34,10 @@ from ..ir import (
     range_of,
 )  # fmt: skip
 from .lower import lowered
+from .products import ONE, Product, as_product
+from .scatter import Scatter, as_scatter
 
 COMPARISONS = frozenset(("eq", "ne", "lt", "le", "gt", "ge"))
-ONE = Const(Fraction(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,10 @@ class Step:
 
     `exact` asks for an integer in int64 (for a slot, or a comparison of integers); `fixed` tells
     that no tensor takes part; `slots` is set for what reads places of an array; `product` for a
-    contraction, whose `args` are its factors. `same` is the step of the same array under other
-    names of its axes, where there is one: equal arrays are made once, so that they are equal to the
-    last bit, as the slopes of max and min need. `wide` asks for float64, and `why` says why.
+    contraction, whose `args` are its factors, and `scatter` for a sum by labels. `same` is the step
+    of the same array under other names of its axes, where there is one: equal arrays are made once,
+    so that they are equal to the last bit, as the slopes of max and min need. `wide` asks for
+    float64, and `why` says why.
     """
 
     term: Expr
@@ -87,24 +89,10 @@ class Step:
     fixed: bool = False
     slots: tuple[Slot, ...] = ()
     product: Product | None = None
+    scatter: Scatter | None = None
     same: int | None = None
     wide: bool = False
     why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    """A reduction's body as a product: factors to contract, then those free of its indices."""
-
-    factors: tuple[Expr, ...]
-    times: tuple[Expr, ...]
-    over: tuple[Expr, ...]
-    negative: bool
-
-    @property
-    def terms(self) -> tuple[Expr, ...]:
-        """All factors in the order of a step's `args`."""
-        return (*self.factors, *self.times, *self.over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +219,7 @@ class _Planner:
         wanted = operands(term, exact)
         args = tuple(self.done[self.key(t, e)] for t, e in wanted)
         key = self.key(term, exact)
-        step = Step(term, args, (), key[1], self.is_fixed(term, args), product=as_product(term))
+        step = Step(term, args, (), key[1], self.is_fixed(term, args), **_form_of(term))
         slots = self.slots(term, list(args))
         step = replace(step, slots=slots)
         self.done[key] = len(self.steps)
@@ -294,7 +282,9 @@ class _Planner:
                 own = (term.op, term.result, term.filter is None, *map(number, term.indices))
             case Along():
                 own = (term.op, term.filter is None, number(term.index))
-        factors = product and (len(product.factors), len(product.times), product.negative)
+        factors = product and product.shape
+        if step.scatter is not None:
+            factors = (number(step.scatter.index),)
         return (type(term), own, inputs, slots, step.exact, step.fixed, factors)
 
     def is_fixed(self, term: Expr, args: tuple[int, ...]) -> bool:
@@ -319,13 +309,26 @@ class _Planner:
             case Along():
                 return self.read_axes(table_axes(term, inputs), step.slots)
             case Reduce():
-                return tuple(i for i in merge(inputs) if i not in term.indices)
+                found = merge(inputs if step.scatter is None else [*inputs, (step.scatter.index,)])
+                return tuple(i for i in found if i not in term.indices)
         return merge(inputs)
 
     def read_axes(self, others: Iterable[Index], slots: tuple[Slot, ...]) -> tuple[Index, ...]:
         kept = fold_repeats([*others, *(s.index for s in slots if isinstance(s, Slice))])
         places = [self.steps[s.step].axes for s in slots if isinstance(s, Gather)]
         return tuple(gathered(kept, merge(places)))
+
+
+class _Form(TypedDict):
+    """How a sum is computed, if not place by place."""
+
+    product: Product | None
+    scatter: Scatter | None
+
+
+def _form_of(term: Expr) -> _Form:
+    scatter = as_scatter(term)
+    return {"product": None if scatter else as_product(term), "scatter": scatter}
 
 
 def table_axes(term: Along, inputs: list[tuple[Index, ...]]) -> list[Index]:
@@ -347,6 +350,9 @@ def operands(term: Expr, exact: bool) -> list[tuple[Expr, bool]]:
             whole = exact and term.kind == INT
             return [(term.condition, False), (term.then, whole), (term.other, whole)]
         case Reduce():
+            scatter = as_scatter(term)
+            if scatter is not None:
+                return [(scatter.body, False), (scatter.label, True)]
             product = as_product(term)
             if product is not None:
                 return [(t, False) for t in product.terms]
@@ -381,68 +387,6 @@ def _slot(slot: Expr, args: list[int], padded: bool = False) -> Slot:
         return Pick(form.dim)
     ((index, sign),) = form.indices.items()
     return Slice(index, form.dim, sign)
-
-
-# --- contractions ---------------------------------------------------------------------------------
-
-
-def as_product(term: Expr) -> Product | None:
-    """A sum's body as factors to contract, where no one factor has all of their indices."""
-    if not isinstance(term, Reduce) or term.op not in ("sum", "mean") or term.filter is not None:
-        return None
-    if term.kind == INT or not isinstance(term.body, Apply):
-        return None
-    above, below, negative = _factors(term.body)
-    bound = frozenset(term.indices)
-    inner = [t for t in above if t.free & bound]
-    inner += [Apply("div", (ONE, t)) for t in below if t.free & bound]
-    groups = _grouped(inner)
-    outer = [t for t in above if not t.free & bound]
-    under = [t for t in below if not t.free & bound]
-    whole = frozenset[Index]().union(*(t.free for t in inner))
-    widens = any(not t.free <= whole for t in (*outer, *under))
-    splits = len(groups) > 1 and all(t.free != whole for t in groups)
-    if not inner or not (widens or splits):
-        return None
-    if not splits:
-        groups = [_product_of(inner)]
-    return Product(tuple(groups), tuple(outer), tuple(under), negative)
-
-
-def _factors(term: Expr) -> tuple[list[Expr], list[Expr], bool]:
-    """The factors of a product, those that divide it, and whether its sign is turned."""
-    above: list[Expr] = []
-    below: list[Expr] = []
-    negative = False
-    stack = [(term, False)]
-    while stack:
-        part, inverted = stack.pop()
-        match part:
-            case Apply(op="mul", args=(a, b)):
-                stack += [(b, inverted), (a, inverted)]
-            case Apply(op="div", args=(a, b)):
-                stack += [(b, not inverted), (a, inverted)]
-            case Apply(op="neg", args=(a,)):
-                negative = not negative
-                stack.append((a, inverted))
-            case _:
-                (below if inverted else above).append(part)
-    return above, below, negative
-
-
-def _grouped(factors: list[Expr]) -> list[Expr]:
-    """The factors, those with the same indices multiplied together."""
-    groups: dict[frozenset[Index], list[Expr]] = {}
-    for t in factors:
-        groups.setdefault(t.free, []).append(t)
-    return [_product_of(ts) for ts in groups.values()]
-
-
-def _product_of(factors: list[Expr]) -> Expr:
-    first, *rest = factors
-    for t in rest:
-        first = Apply("mul", (first, t))
-    return first
 
 
 # --- printing -------------------------------------------------------------------------------------
@@ -481,7 +425,7 @@ def _describe(step: Step) -> str:
             return f"select {args}"
         case Reduce(op=op, indices=indices):
             names = ", ".join(map(_name, indices))
-            how = "contract" if step.product else "reduce"
+            how = "contract" if step.product else "scatter" if step.scatter else "reduce"
             return f"{how} {op}[{names}] {args}"
         case Along(op=op, index=index):
             return f"{op}[{_name(index)}] {args} at {_show_slot(step.slots[0])}"

@@ -50,12 +50,14 @@ from .arrays import (
     slice_of,
 )
 from .clusters import clustered
+from .packing import lengths
+from .products import Product
+from .scatter import Scatter
 from .schedule import (
     COMPARISONS,
     Gather,
     Pick,
     Plan,
-    Product,
     Slice,
     Step,
     gathered,
@@ -143,6 +145,8 @@ class _Run(Arrays):
             case Reduce():
                 if step.product is not None:
                     return self.contract(step, step.term, step.product)
+                if step.scatter is not None:
+                    return self.scatter(step, step.term, step.scatter)
                 return self.reduce(step, step.term)
             case Along():
                 return self.along(step, step.term)
@@ -250,9 +254,14 @@ class _Run(Arrays):
 
     def contract(self, step: Step, term: Reduce, product: Product) -> Tensor:
         """A sum of a product: its factors contracted, then the rest of the product."""
-        args = [(self.real(v), axes) for v, axes in self.args(step)]
-        factors, rest = args[: len(product.factors)], args[len(product.factors) :]
-        value, axes = self.contracted(factors, term)
+        args = self.args(step)
+        mask = args.pop() if product.filter is not None else None
+        numbers = [(self.real(v), axes) for v, axes in args]
+        factors, rest = numbers[: len(product.factors)], numbers[len(product.factors) :]
+        if mask is None:
+            value, axes = self.contracted(factors, term)
+        else:
+            value, axes = self.filtered(factors, (self.condition(mask[0]), mask[1]), term, product)
         absent = [i for i in term.indices if all(i not in a for _, a in factors)]
         if term.op == "mean":
             value = value / self.number([i for i in term.indices if i not in absent], least=1)
@@ -263,6 +272,53 @@ class _Run(Arrays):
             join = tf.multiply if k < len(product.times) else tf.divide
             value, axes = join(align(value, axes, whole), align(x, around, whole)), whole
         return align(-value if product.negative else value, axes, step.axes)
+
+    def scatter(self, step: Step, term: Reduce, scatter: Scatter) -> Tensor:
+        """A sum by labels; a label that is no place of the index is left out."""
+        (body, axes), (label, around) = self.args(step)
+        rest = tuple(i for i in axes if i not in term.indices)
+        x = self.spread(self.real(body), axes, (*term.indices, *rest))
+        labels = self.spread(self.integer(label), around, term.indices)
+        start, stop = self.bounds(span_of(scatter.index))
+        place = tf.reshape(labels, [-1]) - int64(start)
+        count = int64(stop) - int64(start)
+        inside = (place >= 0) & (place < count)
+        flat = tf.reshape(x, [-1, *lengths(x)[len(term.indices) :]])
+        value = tf.math.unsorted_segment_sum(
+            flat, tf.where(inside, place, tf.constant(-1, tf.int64)), count
+        )
+        return align(value, (scatter.index, *rest), step.axes)
+
+    def filtered(
+        self,
+        factors: Sequence[tuple[Tensor, Axes]],
+        mask: tuple[Tensor, Axes],
+        term: Reduce,
+        product: Product,
+    ) -> tuple[Tensor, tuple[Index, ...]]:
+        """A contraction in which what is not finite is felt only where the filter keeps it.
+
+        There the sum is NaN. What is not finite is rare, and its places are looked for then only.
+        """
+        first = len(factors) - product.open
+        lost = [(~tf.math.is_finite(x), axes) for x, axes in factors[first:]]
+        clean = [
+            (tf.where(bad, tf.zeros([], x.dtype), x), axes)
+            for (x, axes), (bad, _) in zip(factors[first:], lost, strict=True)
+        ]
+        value, left = self.contracted([*factors[:first], *clean], term)
+        kept = (tf.cast(mask[0], self.dtype), mask[1])
+
+        def marked() -> Tensor:
+            found = value
+            for bad, axes in lost:
+                count, around = self.contracted([kept, (tf.cast(bad, self.dtype), axes)], term)
+                nan = tf.constant(math.nan, found.dtype)
+                found = tf.where(align(count > 0, around, left), nan, found)
+            return found
+
+        is_lost = tf.reduce_any(tf.stack([tf.reduce_any(bad) for bad, _ in lost]))
+        return tf.cond(is_lost, marked, lambda: value), left
 
     def contracted(
         self, factors: Sequence[tuple[Tensor, Axes]], term: Reduce

@@ -1,8 +1,8 @@
 """Which steps of a plan for float32 data are computed in float64: the fewest that digits ask for.
 
 The plan is run on ordinary data (`analyses/ordinary.py`) in Monte Carlo arithmetic (D. S. Parker,
-Monte Carlo Arithmetic, 1997). In some copies of the data each step is changed at random by as much
-as its float32 operation may be off, and what leaves the range of float32 overflows or underflows.
+Monte Carlo Arithmetic, 1997). In some copies of the data each step is rounded to float32 and, if
+its operation is not rounded correctly, changed at random by as much as that may be off.
 In other copies each input is changed by an ulp, which tells how far the data leave a result in
 doubt: where a result is ill-conditioned, more digits would be digits of nothing. A number loses
 digits where rounding moves it by many of its ulps and by many times that doubt.
@@ -27,10 +27,10 @@ from ..analyses.grid import Grid, TooLarge
 from ..analyses.ordinary import Ordinary
 from ..elaborate.declare import Default
 from ..emit.schedule import Plan, Step, origin, span_of
-from ..ir import REAL, Access, Along, Apply, Axis, Const, Reduce, Tensor
+from ..ir import REAL, Access, Apply, Axis, Const, Reduce, Tensor
 from ..numeric import Array
 
-SAMPLES, MOVED, ROUNDED = 32, 3, 3
+SAMPLES, MOVED, ROUNDED = 48, 3, 2
 FIRST_ROUNDED = 1 + MOVED
 COPIES = FIRST_ROUNDED + ROUNDED
 ULP = 2.0**-24  # the largest relative error of one rounding
@@ -80,7 +80,24 @@ class _Trial:
     def losing(self) -> list[int]:
         """The outputs that lose digits."""
         values = self.run(frozenset())
-        return [k for k in dict.fromkeys(self.plan.outputs) if _loss(values[k])]
+        return [k for k in self.results() if _loss(values[k])]
+
+    def results(self) -> list[int]:
+        """The outputs, and of a sum or mean over samples what it adds up.
+
+        A loss is its values per sample too, and a batch may be small.
+        """
+        found = dict.fromkeys(self.plan.outputs)
+        stack = [*found]
+        while stack:
+            k = origin(self.plan.steps, stack.pop())
+            step = self.plan.steps[k]
+            if isinstance(step.term, Apply) and step.term.op in ("neg", "mul", "div"):
+                stack += step.args
+            elif isinstance(step.term, Reduce) and step.term.op in ("sum", "mean"):
+                found |= dict.fromkeys(step.args[:1])
+                stack += step.args[:1]
+        return [*found]
 
     def promoted(self, losing: Iterable[int]) -> dict[int, str]:
         """The steps to be computed in float64 for the sake of some outputs."""
@@ -154,7 +171,7 @@ class _Data:
         Params are exact, and so are 0 and 1, which labels are.
         """
         if tensor.name not in self.known:
-            value = self.source.draw(tensor)[None]
+            value = _float32(self.source.draw(tensor)[None])
             if tensor.kind == REAL and not tensor.is_param:
                 signs = self.rng.choice((-ULP, ULP), (MOVED, *value.shape[1:]))
                 exact = (value == 0) | (np.abs(value) == 1)
@@ -173,32 +190,43 @@ def _is_computed(step: Step) -> bool:
 
 
 def _error(step: Step, value: Array, grid: Grid, k: int) -> Array:
-    """The largest error of a step's float32 operation."""
+    """How far a step's float32 operation may be off beyond the rounding of its result."""
     term = step.term
     if isinstance(term, Apply):
-        return _size(value) * (ULP * (PRIMITIVES[term.op].rounding or 0.0))
+        return _size(value) * _beyond(PRIMITIVES[term.op].rounding)
     if isinstance(term, Reduce):
         size = np.maximum(_size(value), grid.largest.get(k, 0.0))
-        return size * (ULP * REDUCTIONS[term.op].rounding)
-    return _size(value) * (ULP if isinstance(term, Along) else 0.0)
+        return size * _beyond(REDUCTIONS[term.op].rounding)
+    return np.zeros(1)
+
+
+def _beyond(rounding: float | None) -> float:
+    return ULP * max((rounding or 0.0) - 1, 0.0)
 
 
 def _size(value: Array) -> Array:
-    """The magnitudes of the finite numbers; what is not finite is not rounded."""
+    """The magnitudes of the finite numbers."""
     return np.where(np.isfinite(value), np.abs(value), 0.0)
 
 
 def _rounded(value: Array, error: Array, rng: np.random.Generator) -> Array:
-    """A value that is off by an error at random in the copies that round, and is in range."""
+    """A value that is in float32 in the copies that round, and off at random if it is not exact."""
     if value.shape[0] == 1:
         value = np.broadcast_to(value, (COPIES, *value.shape[1:]))
-        error = np.broadcast_to(error, value.shape)
     kept, lost = value[:FIRST_ROUNDED], value[FIRST_ROUNDED:]
+    most = np.broadcast_to(error, value.shape)[FIRST_ROUNDED:]
     with np.errstate(all="ignore"):
-        lost = lost + error[FIRST_ROUNDED:] * rng.uniform(-1, 1, lost.shape)
+        near = _float32(lost)
+        off = _float32(near + most * rng.uniform(-1, 1, lost.shape))
+        lost = np.where(near == lost, near, off)
         size = np.abs(lost)
         lost = np.where(size < TINY, 0.0, np.where(size >= HUGE, np.copysign(np.inf, lost), lost))
     return np.concatenate([kept, lost])
+
+
+def _float32(value: Array) -> Array:
+    """The nearest float32 numbers."""
+    return np.asarray(value, dtype=np.float32).astype(np.float64)
 
 
 def _stored(value: Array, rng: np.random.Generator) -> Array:
@@ -206,7 +234,7 @@ def _stored(value: Array, rng: np.random.Generator) -> Array:
     if value.shape[0] == 1:
         return value
     exact = np.concatenate([value[:FIRST_ROUNDED], *[value[:1]] * ROUNDED])
-    return _rounded(exact, _size(exact) * ULP, rng)
+    return _rounded(exact, np.zeros(1), rng)
 
 
 def _loss(value: Array, limit: float = LIMIT) -> str:

@@ -39,7 +39,7 @@ from ..rules.orders import numbers_apart, order_of_parts
 from ..rules.own import own_parts_apart, without_deviations
 from ..rules.patterns import Call, Over, Power, Product, Ready, Sum, ready
 from ..rules.rising import rising_factorials
-from ..rules.samples import label_beside_share, labels_beside_shares
+from ..rules.samples import label_beside_share, label_inside_mean, labels_beside_shares
 from ..rules.softmax import (
     common_exponential_out,
     common_term_out,
@@ -63,6 +63,7 @@ SHARES = "softmax less its part"
 OWN = "sums less their own parts"
 COMPLEMENT = "complement of a softmax"
 ENTROPY = "entropy of a logit"
+INSIDE_MEAN = "a label inside a mean by softmax"
 LABELS = "shares less labels over samples"
 LABEL = "a share less its label"
 EXPONENTIAL = "common exponential of a mean"
@@ -86,6 +87,7 @@ BY_HEAD: Mapping[str, tuple[tuple[str, Rewrite], ...]] = {
             (LABEL, label_beside_share),
             (SHARES, shares_apart),
             (LABELS, labels_beside_shares),
+            (INSIDE_MEAN, label_inside_mean),
             (LOG_SHARES, log_shares_apart),
             (OWN, own_parts_apart),
             (ENTROPY, entropy_of_logit),

@@ -20,7 +20,8 @@ from lossc.dsl.primitives import PRIMITIVES
 from ..analyses.bounds import Bounds, Domains, Inference
 from ..analyses.instances import is_instance
 from ..analyses.scales import LARGEST, SLACK, SMALLEST, Scale, Scales
-from ..emit.schedule import as_product, is_complement
+from ..emit.products import as_product
+from ..emit.schedule import is_complement
 from ..ir import (
     REAL,
     TABLE,

@@ -7,7 +7,10 @@ the sum of its other shares:
 
     sum[b](w[b, k] * (if y[b] == k then -sum[j if j != k](p[b, j]) else p[b, k]))
 
-A sum whose label is the sample itself, `sum[b](p[b, k] * u[b]) - u[k]`, is one of those too.
+A sum whose label is the sample itself, `sum[b](p[b, k] * u[b]) - u[k]`, is one of those too. So is
+the derivative in what makes the logits, `sum[k](p[k] * w[k]) - w[y]`, over the softmax's places:
+
+    sum[k](w[k] * (if k == y then -sum[j if j != y](p[j]) else p[k]))
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ..analyses.bounds import Inference
+from ..analyses.instances import places_of
 from ..fold import apply, select
 from ..ir import (
     Apply,
@@ -105,6 +109,47 @@ def label_beside_share(term: Expr, facts: Inference) -> Expr:
     return term
 
 
+def label_inside_mean(term: Expr, facts: Inference) -> Expr:
+    """`sum[k](p[k] * w[k]) - w[y]` with the label among the weights; else the term itself."""
+    terms = terms_of(term)
+    if not 2 <= len(terms) <= MOST_TERMS:
+        return term
+    for k, (number, core) in enumerate(terms):
+        for mean in _means(number, core, facts):
+            for j, (other, label) in enumerate(terms):
+                left = None if j == k else _with_label(mean, times(Const(-other), label))
+                if left is not None:
+                    rest = [t for i, t in enumerate(terms) if i not in (j, k)]
+                    return total([*rest, (UNITY, left)])
+    return term
+
+
+def _means(number: Fraction, core: Expr, facts: Inference) -> Iterator[_Shares]:
+    """The sums over the places of a softmax with it as weights that a term is a multiple of."""
+    for found in _sums_of_shares(number, core):
+        places = [Position(i) for i in found.over.indices]
+        whole = found.over.filter is None and places == [*found.share.places.values()]
+        if whole and len(places) == 1 and found.share.is_in(facts):
+            yield found
+
+
+def _with_label(mean: _Shares, label: Expr) -> Expr | None:
+    """A mean less the same at one place, if that is what a term is."""
+    whole = times(mean.outside, mean.weight)
+    (index,) = mean.over.indices
+    if index not in whole.free:
+        return None
+    places = places_of(reduce_like(mean.over, "sum", whole), label)
+    if places is None:
+        return None
+    (place,) = places.values()
+    at = apply("eq", (place, Position(index)))
+    (own,) = mean.share.places
+    others = Share(mean.share.term, mean.share.whole, {own: place}).complement
+    body = times(mean.weight, select(at, minus(others), mean.share.term))
+    return times(mean.outside, reduce_like(mean.over, "sum", body))
+
+
 def _guarded(term: Expr) -> tuple[Expr | None, Expr]:
     """A term that is 0 where a condition does not hold: the condition, and what it is else."""
     if isinstance(term, Select) and term.other == ZERO:
@@ -136,16 +181,21 @@ def _less_label(
 
 def _shares(number: Fraction, core: Expr, facts: Inference) -> Iterator[_Shares]:
     """The sums over samples with a softmax in them that a term is a multiple of."""
+    for found in _sums_of_shares(number, core):
+        alone = len(found.share.places) == 1 and found.share.is_in(facts)
+        if alone and found.place is not None:
+            yield found
+
+
+def _sums_of_shares(number: Fraction, core: Expr) -> Iterator[_Shares]:
+    """The sums with a softmax as a factor that a term is a multiple of."""
     scale, factors = factors_of(core)
     for base, power in factors:
         if power != 1 or not (isinstance(base, Reduce) and base.op == "sum"):
             continue
         outside = product(number * scale, [f for f in factors if f[0] != base])
         for share, weights in shares_of(UNITY, base.body):
-            found = _Shares(outside, base, share, total(weights))
-            alone = len(share.places) == 1 and share.is_in(facts)
-            if alone and found.place is not None:
-                yield found
+            yield _Shares(outside, base, share, total(weights))
 
 
 def _less(shares: _Shares, label: Expr) -> Expr | None:

@@ -18,7 +18,7 @@ LIGHT = [
     ["show", "huber.loss"],
     ["show", "huber.loss", "--latex"],
     ["show", "huber.loss", "--json"],
-    ["show", "huber.loss", "--stage", "plan"],
+    ["show", "huber.loss", "--stage", "ir"],
     ["list"],
     ["list", "--json"],
     ["explain", "E0101"],

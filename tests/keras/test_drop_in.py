@@ -262,7 +262,8 @@ def test_help_shows_the_loss():
     huber = lossc.std.huber
     assert str(inspect.signature(huber)) == "(y, yhat, *, delta=1, validate=False)"
     shown = str(inspect.signature(huber.keras))
-    assert shown == "(*, delta=1, reduction='auto', name=None, dtype=None, validate=False)"
+    options = "reduction='auto', name=None, dtype=None, validate=False, precision=None"
+    assert shown == f"(*, delta=1, {options})"
     assert inspect.getdoc(huber).startswith("Huber loss")
     assert "delta = 1, delta > 0" in inspect.getdoc(huber)
     assert "Huber loss" in inspect.getdoc(huber.keras)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import lossc
+from lossc.options import Options
 
 Arrays = Mapping[str, np.ndarray]
 Found = tuple[float, dict[str, np.ndarray]]
@@ -105,7 +106,7 @@ class Case:
 
     def check(self) -> None:
         """Value and gradients agree to 1e-6, without XLA, which compiles each case for long."""
-        loss = lossc.Loss(lossc.std[self.loss]._checked, jit=False)
+        loss = lossc.Loss(lossc.std[self.loss]._checked, Options(jit=False))
         arrays = {name: np.asarray(x) for name, x in self.data(np.random.default_rng(3)).items()}
         wrt = tuple(arrays)[1:] if self.wrt is None else self.wrt
         expected, slopes = self.oracle(arrays, wrt)
