@@ -15,7 +15,8 @@ class Product:
     """A reduction's body as a product: factors to contract, then those free of its indices.
 
     Where a `filter` leaves places out, a factor is 0 there; the last `open` factors are not, for
-    they lack an index of the filter. What they have that is not finite must not be felt there.
+    they lack an index of the filter. What they have that is not finite must not be felt there, and
+    where no place is left the sum is 0, whatever it is multiplied by.
     """
 
     factors: tuple[Expr, ...]
@@ -67,9 +68,8 @@ def as_product(term: Expr) -> Product | None:
         return Product(tuple(groups), outer, under, negative)
     left = [t for t in groups if not _is_masked(t, term.filter)]
     closed = [t for t in groups if _is_masked(t, term.filter)]
-    return Product(
-        (*closed, *left), outer, under, negative, term.filter if left else None, len(left)
-    )
+    asked = term.filter if left or outer or under else None
+    return Product((*closed, *left), outer, under, negative, asked, len(left))
 
 
 def _masked(groups: list[Expr], filter: Expr) -> list[Expr]:

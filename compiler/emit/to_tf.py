@@ -258,7 +258,7 @@ class _Run(Arrays):
         mask = args.pop() if product.filter is not None else None
         numbers = [(self.real(v), axes) for v, axes in args]
         factors, rest = numbers[: len(product.factors)], numbers[len(product.factors) :]
-        if mask is None:
+        if mask is None or not product.open:
             value, axes = self.contracted(factors, term)
         else:
             value, axes = self.filtered(factors, (self.condition(mask[0]), mask[1]), term, product)
@@ -271,7 +271,15 @@ class _Run(Arrays):
             whole = merge([axes, around])
             join = tf.multiply if k < len(product.times) else tf.divide
             value, axes = join(align(value, axes, whole), align(x, around, whole)), whole
+        if mask is not None and rest:
+            value = tf.where(self.is_any(mask, term, axes), value, tf.zeros([], value.dtype))
         return align(-value if product.negative else value, axes, step.axes)
+
+    def is_any(self, mask: tuple[Value, Axes], term: Reduce, axes: Axes) -> Tensor:
+        """Whether a filter keeps any place, along other axes."""
+        kept, around = self.condition(mask[0]), mask[1]
+        dims = [k for k, i in enumerate(around) if i in term.indices]
+        return align(tf.reduce_any(kept, dims), [i for i in around if i not in term.indices], axes)
 
     def scatter(self, step: Step, term: Reduce, scatter: Scatter) -> Tensor:
         """A sum by labels; a label that is no place of the index is left out."""
