@@ -154,14 +154,17 @@ class Grid:
         for d, i in zip(dims, term.indices, strict=True):
             shape[d] = self.length(i)
         body = np.broadcast_to(body, shape)
-        value = (
-            body.mean(dims, keepdims=True) if term.op == "mean" else body.sum(dims, keepdims=True)
-        )
-        for k, x in enumerate(args[count:]):
-            value = value * x if k < len(product.times) else value / x
+        number = math.prod(shape[d] for d in dims) if term.op == "mean" else 1
+        value = body.sum(dims, keepdims=True) / number
+        largest = np.abs(body).max(dims, keepdims=True, initial=0.0) / number
+        for j, x in enumerate(args[count:]):
+            factor = x if j < len(product.times) else 1 / x
+            value, largest = value * factor, largest * np.abs(factor)
+        if product.filter is not None:
+            value = np.where(np.any(kept, dims, keepdims=True), value, 0.0)
         left = [i for i in axes if i not in term.indices]
-        value = np.squeeze(-value if product.negative else value, dims)
-        return align(value, left, step.axes)
+        self.largest[k] = align(np.squeeze(largest, dims), left, step.axes)
+        return align(np.squeeze(-value if product.negative else value, dims), left, step.axes)
 
     def scatter(self, step: Step, term: Reduce, scatter: Scatter) -> Any:
         rest = [i for i in self.plan.steps[step.args[0]].axes if i not in term.indices]
