@@ -17,7 +17,7 @@ from .bounds import Bounds, Inference
 
 LARGEST, SMALLEST = 128.0, -126.0
 REPRESENTABLE, ORDINARY = (SMALLEST, LARGEST), (-40.0, 40.0)
-GROWING = frozenset(("exp", "expm1", "pow", "sinh", "cosh"))
+GROWING = frozenset(("exp", "expm1", "log1p", "pow", "sinh", "cosh"))
 FAR = 1e9
 # The powers of two by which numbers may leave the range at the edges of the data alone.
 SLACK = 8.0

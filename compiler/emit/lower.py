@@ -12,6 +12,7 @@ from ..analyses.instances import is_instance, places_of
 from ..fold import apply, conjunction, select
 from ..ir import (
     TABLE,
+    Access,
     Along,
     Apply,
     Bound,
@@ -60,6 +61,10 @@ def lowered(term: Expr) -> Expr | None:
             whole, x
         ):
             return apply("neg", (_log_softmax(x, whole),))
+        case Apply(op="sub", args=(a, Apply(op="div", args=(Access() as x, Access() as y)))) if (
+            a == ONE
+        ):
+            return apply("div", (apply("sub", (y, x)), y))  # a difference of data is rounded once
         case Apply(op="add" | "sub" as op, args=(a, b)):
             return _beside_largest(op, a, b)
         case Apply(op="softplus" | "logaddexp"):

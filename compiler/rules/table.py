@@ -89,6 +89,8 @@ RULES: tuple[Rule, ...] = (
     Rule("exp of softplus", "exp(-softplus(x))", "sigmoid(-x)"),
     Rule("softplus, by its mirror", "softplus(x) - x", "softplus(-x)"),
     Rule("softplus less its mirror", "softplus(x) - softplus(-x)", "x"),
+    Rule("mean of softplus and its mirror", "y * softplus(-x) + (1 - y) * softplus(x)",
+         "softplus(x) - y * x"),
     Rule("complement of twice sigmoid", "1 - 2 * sigmoid(x)", "-tanh(x / 2)"),
     # --- hyperbolic functions
     Rule("cosh, by exps", "exp(x) + exp(-x)", "2 * cosh(x)"),
