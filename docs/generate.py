@@ -140,27 +140,27 @@ def numerics() -> str:
         "3. **The order of products**: `w * d^2` is computed as `(w * d) * d`, of which no "
         "part leaves the range of floats where the whole does not. A softmax of computed logits is "
         "1 at most, however they are rounded.",
-        "4. **Double precision** for single steps of float32 losses: where a rounding error "
-        "would grow beyond a few last places, where a part can be too large or too small for "
-        "float32, and where a comparison decides between branches by numbers that were "
-        "rounded. Differences of numbers without bounds, their squares and their products "
-        "have room in a mean, a sum, or beside a factor that may bring them back, and so have "
-        "matrix products: `x in [-1e15, 1e15]` keeps those in float32. "
-        "A step that needs none of this stays in float32. Numbers without data, and "
-        "params given as Python numbers, are rounded only where a float32 step uses them.",
-        "5. **Sums** are added up in double precision and in blocks.",
-        "6. **A second run**, if a result is not finite. Of `a * b - c * d` double precision "
-        "keeps no digit when both products are near 1e76 and their difference is 1, and what is "
-        "divided by it, chosen by it or weighed by its exponential may be infinite though the "
-        "true result is a float. Such sums are polynomials of the data, whose digits come to an "
-        "end: they are computed in all of them, as integers are, and rounded once. Quotients "
-        "that are added up come to one denominator first, and a softmax is taken beside its "
-        "largest logit. Where terms beyond double precision and of either sign meet in a sum, "
-        "the logarithms of their magnitudes tell which is larger. A call from Python compiles "
-        "the second run when a result is lost. Inside a graph, and for the gradient of a tape, "
-        "there is none. Digits are those of float32 data and below, in arrays that have "
-        "room (64 samples of 128 numbers against each other, say); others have the result of "
-        "the first run.",
+        "4. **Precision**. Float32 data is computed in float32, but for the steps that lose digits "
+        "on ordinary data. Which these are is tried when a loss is compiled: its plan is run on "
+        "data as people have it (magnitudes from 1e-6 to 1e6, logits up to about a hundred, labels "
+        "of 0 and 1, numbers equal or close to each other, params near their defaults) with every "
+        "step rounded to float32, and beside it with every input moved by an ulp. Where rounding "
+        "costs many ulps and many times what the moved inputs do, the step is computed in float64, "
+        "with all that it is made of: `lossc show FILE --stage plan` marks it and says how many "
+        'bits it would lose. `precision=` of `lossc.compile`, `lossc.load` and `.keras`, and '
+        '`--precision` of the commands, choose: "auto" is this, "float32" has no float64 '
+        'operation, "float64" promotes every step that may lose digits or leave the range of '
+        "float32 on any data. A saved model keeps it.",
+        "5. **Range**. A call from Python whose result is not finite under \"auto\" is computed "
+        'again under "float64" (of a gradient, the first 65,536 numbers are looked at). Inside a '
+        'graph, as in Keras, it is not: choose `precision="float64"` where magnitudes beyond '
+        "1e12 or exponents beyond 88 come together. What double precision loses too, products "
+        "near 1e38 that cancel, `loss.reference` gives.",
+        "6. **Sums** are added up in blocks. A sum of products over an index is a matrix product, "
+        "also where a filter or a branch leaves places out: they are 0 there, and what is not "
+        "finite in them is not felt. `softplus`, `sigmoid` and `logsumexp` are computed of one "
+        "exponential, and in a sum beside other terms as their largest part and the rest: "
+        "`softplus(x) - y` is `(relu(x) - y) + log1p(exp(-abs(x)))`.",
         "`lossc accuracy FILE` measures what this gives; `make accuracy` does so for every loss, "
         "beside Keras: [the figures](accuracy.md).",
         "## The rewrites",

@@ -112,6 +112,8 @@ class Share:
 
     def less_label(self, body: Expr) -> Expr:
         """`p[k] * sum[i](a[i]) - a[k]`; a factor that is the same everywhere stands in front."""
+        if isinstance(body, Access) and summed_index(body) in self.whole.indices:
+            return self.less_number(self.at(body))
         number, factors = factors_of(body)
         bound = frozenset(self.whole.indices)
         own = product(UNITY, [f for f in factors if f[0].free & bound])
@@ -120,6 +122,11 @@ class Share:
         most = plus(kept, minus(times(self.at(own), self.complement)))
         less = plus(times(self.term, self.over("sum", own)), minus(self.at(own)))
         return times(common, select(self.is_most, most, less))
+
+    def less_number(self, label: Expr) -> Expr:
+        """`p[k] - y` for a number that may be 1."""
+        apart = plus(plus(ONE, minus(label)), minus(self.complement))
+        return select(self.is_most, apart, plus(self.term, minus(label)))
 
     def less_mean(self, body: Expr) -> Expr:
         """`p[k] * (sum[i](p[i] * a[i]) - a[k])`."""
@@ -278,10 +285,8 @@ def _less_label(share: Share, weights: Terms, rest: Terms) -> Expr | None:
                 outside = product(-other * scale, [f for f in factors if f[0] != label])
                 if label.tensor.is_param or not wanted or flat(outside) != wanted:
                     continue
-                apart = plus(plus(ONE, minus(label)), minus(share.complement))
-                ones = select(share.is_most, apart, plus(share.term, minus(label)))
                 more = times(share.term, total(weights[:k] + weights[k + 1 :]))
-                left = times(outside, ones)
+                left = times(outside, share.less_number(label))
                 return total((*rest[:j], *rest[j + 1 :], (UNITY, more), (UNITY, left)))
     return None
 
