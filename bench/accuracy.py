@@ -3,7 +3,9 @@
 Writes docs/accuracy.md, with 2,000 points a loss, or as many as have their truth found in
 `--seconds`; `--points` takes fewer. `--rows FILE` keeps what was measured, a line of JSON a loss,
 and `--again` writes the page of such a file, of the last line of each loss. `--primitives` prints
-the table of primitives only; `--only NAME ...` prints the rows of some losses.
+the table of primitives only; `--only NAME ...` prints the rows of some losses. All this is of
+`precision="float64"` and of any floats; `--ordinary` measures "auto" on ordinary data, and writes
+docs/ordinary.md.
 """
 
 from __future__ import annotations
@@ -35,12 +37,14 @@ from lossc.compiler.accuracy.floats import FLOAT32
 from lossc.compiler.accuracy.report import MEAN_BAR, WORST_BAR, Figures, Row, Tally, share
 from lossc.compiler.accuracy.sampling import EDGE, FLOATS, MILD, FloatSampler
 from lossc.compiler.arithmetic import NEAREST
-from lossc.compiler.ir import Const
+from lossc.compiler.ir import REAL, Access, Const
+from lossc.compiler.precision import AUTO, FLOAT64, Precision
 from lossc.dsl.primitives import PRIMITIVES
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = ROOT / "tests" / "corpus"
 PAGE = ROOT / "docs" / "accuracy.md"
+ORDINARY_PAGE = ROOT / "docs" / "ordinary.md"
 FORMAT = "float32"
 BITS = 256
 RARE = 1 / 100  # of the points
@@ -166,14 +170,13 @@ def find(name: str) -> Any:
     return lossc.std[name] if name in lossc.std else lossc.load(CORPUS / f"{name}.loss")[name]
 
 
-def measured(name: str, points: int, seconds: float) -> Found:
+def measured(name: str, points: int, seconds: float, precision: Precision = FLOAT64) -> Found:
     """One loss, and Keras's where there is one, at the same points.
 
     Without XLA are measured the losses of the corpus, and those that Keras has.
     """
     from lossc.accuracy import ENGINES, engine
     from lossc.compiler.accuracy.run import Plan, measure
-    from lossc.compiler.precision import FLOAT64
     from lossc.options import Options
     from lossc.runtime import Runtime
 
@@ -182,13 +185,15 @@ def measured(name: str, points: int, seconds: float) -> Found:
     def engines(subject: Any) -> Mapping[str, Any]:
         modes = ENGINES if name in KERAS or is_of_corpus(name) else {"xla": True}
         own = {
-            e: engine(Runtime(loss._checked, Options(jit, precision=FLOAT64), shaped=True), subject)
+            e: engine(
+                Runtime(loss._checked, Options(jit, precision=precision), shaped=True), subject
+            )
             for e, jit in modes.items()
         }
         return {**own, **({"keras": keras_engine(name, subject)} if name in KERAS else {})}
 
     try:
-        plan = Plan(points, 0, [FORMAT], seconds, name not in KERAS, False, FLOAT64)
+        plan = Plan(points, 0, [FORMAT], seconds, name not in KERAS, False, precision)
         report = measure(loss._checked, engines, plan)
     except Exception as error:
         return Found(name, error=f"{type(error).__name__}: {str(error).splitlines()[0][:120]}")
@@ -494,6 +499,53 @@ softmax each element of three, in its own last places.
     return "\n".join(parts)
 
 
+def float64_steps(name: str) -> tuple[int, int]:
+    """How many steps of the plan of value and gradient are in float64, and of how many."""
+    from lossc.compiler.derive import real_inputs
+    from lossc.compiler.passes.differentiate import total
+    from lossc.compiler.pipeline import Numerics
+
+    checked = find(name)._checked
+    numerics = Numerics.of(checked, AUTO)
+    value = numerics.stable(checked.program)
+    slopes = [numerics.derivative(total(value), n) for n in real_inputs(checked)]
+    plan = numerics.plan(*map(numerics.arranged, (value, *map(numerics.stable, slopes))))
+    own = [s for s in plan.steps if s.same is None and s.term.kind == REAL]
+    computed = [s for s in own if not isinstance(s.term, (Access, Const))]
+    return sum(s.wide for s in computed), len(computed)
+
+
+def ordinary_page(found: Sequence[Found], points: int) -> str:
+    """The page of "auto": every loss on ordinary data."""
+    packages = ", ".join(f"{p} {version(p)}" for p in PACKAGES)
+    steps = {f.name: float64_steps(f.name) for f in found}
+    narrow = sum(wide == 0 for wide, _ in steps.values())
+    kept = sum(all(r.firm.ok for r in f.rows if r.engine == "xla") for f in found if f.rows)
+    lines = [
+        "| loss | steps in float64 | points | value, mean | worst | gradient, mean | worst |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for f in found:
+        if f.rows:
+            count = f"{steps[f.name][0]} of {steps[f.name][1]}"
+            lines.append(line(f.name, (count, *cells(f.rows, "xla")[:5])))
+    failed = [f"- {f.name}: {f.error}" for f in found if f.error]
+    return f"""# Accuracy on ordinary data
+
+How many bits of value and gradient are wrong under `precision="auto"`, the default, on ordinary
+float32 data (magnitudes from 1e-6 to 1e6, numbers close to each other, the ends of intervals):
+at most {points:,} points a loss. [Accuracy](accuracy.md) has the same for "float64" and any floats.
+Measured by `python bench/accuracy.py --ordinary --points {points}`: {days(found)};
+{platform.machine()}, {packages}.
+
+Of {len(found)} losses, {narrow} have no step in float64, and {kept} keep a mean of at most
+{MEAN_BAR:.0f} bit and at worst {WORST_BAR:.0f} at all points where no terms of unlike sign cancel
+to less than 1/8.
+
+{chr(10).join(lines)}
+{chr(10).join(["", "Not measured:", "", *failed, ""]) if failed else ""}"""
+
+
 def days(found: Sequence[Found]) -> str:
     """When the losses were measured."""
     by_day = Counter(f.day for f in found)
@@ -503,10 +555,11 @@ def days(found: Sequence[Found]) -> str:
 
 
 def survey(
-    wanted: Sequence[str], points: int, seconds: float, processes: int, rows: Path | None
-) -> list[Found]:
+    wanted: Sequence[str], points: int, seconds: float, processes: int, rows: Path | None,
+    precision: Precision = FLOAT64,
+) -> list[Found]:  # fmt: skip
     """All losses, some at once, in order; a line of JSON for each goes to the file `rows`."""
-    work = partial(measured, points=points, seconds=seconds)
+    work = partial(measured, points=points, seconds=seconds, precision=precision)
     found: list[Found] = []
     with get_context("spawn").Pool(processes) as pool:
         for k, one in enumerate(pool.imap(work, wanted)):
@@ -541,6 +594,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--primitives", action="store_true")
     parser.add_argument("--only", nargs="*")
+    parser.add_argument("--ordinary", action="store_true", help='"auto" on ordinary data')
     parser.add_argument("--rows", type=Path, help="a file to which each loss's rows are added")
     parser.add_argument("--again", action="store_true", help="write the page of the file of rows")
     args = parser.parse_args()
@@ -550,9 +604,14 @@ def main() -> None:
     if args.again:
         found = again(args.rows)
     else:
-        found = survey(args.only or names(), args.points, args.seconds, args.processes, args.rows)
+        how = AUTO if args.ordinary else FLOAT64
+        wanted = args.only or names()
+        found = survey(wanted, args.points, args.seconds, args.processes, args.rows, how)
     if args.only:
         print(keras_table(found), losses_table(found, "xla"), sep="\n\n")
+        return
+    if args.ordinary:
+        ORDINARY_PAGE.write_text(ordinary_page(found, args.points), "utf-8")
         return
     PAGE.write_text(page(found, args.points, args.seconds, primitives_table(args.points)), "utf-8")
 

@@ -1,7 +1,7 @@
 """Value and gradient of elementwise losses and of losses of a whole batch, beside TensorFlow.
 
-Each loss is written as its textbook formula, and beside it in TensorFlow by hand and, where there is
-one, as Keras's loss, both with `jit_compile=True`. They run in turn in one process; the least
+Each loss is written as its textbook formula, and beside it in TensorFlow by hand and, where there
+is one, as Keras's loss, both with `jit_compile=True`. They run in turn in one process; the least
 processor time of some calls counts. `--memory` measures in a process of its own for each how far
 the peak of memory rises. Prints the tables of docs/performance.md.
 """
@@ -161,7 +161,8 @@ CASES: Mapping[str, Case] = {
         lambda y, p: tf.reduce_mean(-(y * K.log(p) + (1 - y) * K.log(1 - p))),
         column(keras.losses.binary_crossentropy)),
     "cross-entropy, logits": Case(
-        "loss f(y[n, c], z[n, c]) = mean[n](-sum[c](y * log(softmax[c](z))))\nwhere y in simplex[c]",
+        "loss f(y[n, c], z[n, c]) = mean[n](-sum[c](y * log(softmax[c](z))))"
+        "\nwhere y in simplex[c]",
         classes,
         lambda y, z: tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(y, z)),
         lambda y, z: tf.reduce_mean(
@@ -281,9 +282,8 @@ def main() -> None:
         show_peak(*args.peak, args.count)
         return
     packages = ", ".join(f"{p} {version(p)}" for p in ("lossc", "tensorflow", "keras"))
-    print(
-        f"`python bench/batch.py`, {date.today()}: {packages}, Python {platform.python_version()}.\n"
-    )
+    when = f"{date.today()}: {packages}, Python {platform.python_version()}"
+    print(f"`python bench/batch.py`, {when}.\n")
     rows, ratios = [], []
     for name in args.names or CASES:
         case = CASES[name]
