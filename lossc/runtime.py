@@ -15,6 +15,7 @@ from tensorflow.python.eager.record import should_record_backprop
 from lossc.compiler.check import Checked, specialise
 from lossc.compiler.elaborate.declare import Default, Input, Param
 from lossc.compiler.emit.arrays import compute_dtype
+from lossc.compiler.emit.clusters import is_long
 from lossc.compiler.emit.gradient import differentiable, is_lost, value_and_gradients
 from lossc.compiler.emit.hessian import diagonals, products
 from lossc.compiler.ir import BOOL, INT, REAL
@@ -69,7 +70,7 @@ class Runtime:
     options: Options = DEFAULT
     shaped: bool = False
     _traces: dict[Any, Any] = field(default_factory=dict)
-    _bodies: dict[Any, Any] = field(default_factory=dict)
+    _bodies: dict[Any, _Body] = field(default_factory=dict)
     _fast: dict[Any, Any] = field(default_factory=dict)
     _fixed: dict[Any, Checked] = field(default_factory=dict)
     _defaults: dict[Any, Any] = field(default_factory=dict)
@@ -214,7 +215,8 @@ class Runtime:
         """
         if not tf.executing_eagerly():
             return self.body(job, checked)
-        specs = tuple(map(self.spec, (*tensors, *values)))
+        shaped = self.shaped or self.is_long(job, checked)
+        specs = tuple(_spec(t, shaped) for t in (*tensors, *values))
         if not self.may_be_lost(job.task, tensors):
             return self.trace(job, checked, specs)
         first = self.trace(replace(job, looked_at=True), checked, specs)
@@ -243,15 +245,20 @@ class Runtime:
         key = (job, checked.program.hash, specs)
         if key not in self._traces:
             body = self.body(job, checked)
-            function = tf.function(body, jit_compile=self.options.jit or None, autograph=False)
+            jit = self.options.jit and not self.is_long(job, checked)
+            function = tf.function(body, jit_compile=jit or None, autograph=False)
             self._traces[key] = function.get_concrete_function(*specs)
         trace: Callable[..., Any] = self._traces[key]
         return trace
 
-    def spec(self, tensor: tf.Tensor) -> tf.TensorSpec:
-        """What a trace takes in the place of a tensor."""
-        shape = tensor.shape if self.shaped else [None] * tensor.shape.rank
-        return tf.TensorSpec(shape, tensor.dtype)
+    def is_long(self, job: Job, checked: Checked) -> bool:
+        """Whether XLA compiles parts of the graph of a job only, as in graphs of others.
+
+        The plan is long, and XLA would take seconds where TensorFlow's kernels take milliseconds.
+        Such a trace is for one shape, so that it is known which arrays are large.
+        """
+        self.body(job, checked)
+        return self._bodies[job, checked.program.hash].is_long
 
     def named(self, checked: Checked, tensors: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
         """The tensors by the names of the program's inputs and params."""
@@ -262,22 +269,20 @@ class Runtime:
         """The Python function that builds the graph of a job; made once, for its plan is kept."""
         key = (job, checked.program.hash)
         if key not in self._bodies:
-            made = self._body(job, checked)
-            self._bodies[key] = tf.autograph.experimental.do_not_convert(made)
-        body: Callable[..., Any] = self._bodies[key]
-        return body
+            self._bodies[key] = self._body(job, checked)
+        return self._bodies[key].build
 
-    def _body(self, job: Job, checked: Checked) -> Callable[..., Any]:
+    def _body(self, job: Job, checked: Checked) -> _Body:
         task = job.task
         if task.what in (DIAGONAL, PRODUCT):
-            return self.second(task, checked)
+            return _Body.of(self.second(task, checked))
         forward = self.forward(job, checked)
 
         def value(*tensors: tf.Tensor) -> tf.Tensor:
             return forward(self.named(checked, tensors))
 
         if not task.wrt:
-            return _looked_at(value) if job.looked_at else value
+            return _Body.of(value, looked_at=job.looked_at)
         numerics = self.options.numerics(checked, job.fallback)
         both = value_and_gradients(checked.program, task.wrt, numerics, self.options.jit)
 
@@ -287,7 +292,7 @@ class Runtime:
             same = task.what == VALUE and not checked.program.axes
             return value if same else forward(named), _of_params(checked, gradients, tensors)
 
-        return _looked_at(value_and_grad) if job.looked_at else value_and_grad
+        return _Body.of(value_and_grad, job.looked_at, is_long(both.plan))
 
     def second(self, task: Task, checked: Checked) -> Callable[..., Any]:
         """Builds second derivatives, by name."""
@@ -321,6 +326,25 @@ class Runtime:
         if chosen is not None:
             return build(chosen)
         return build(separated.program, over=separated.op if separated.packed else None)
+
+
+def _spec(tensor: tf.Tensor, shaped: bool) -> tf.TensorSpec:
+    """What a trace takes in the place of a tensor."""
+    return tf.TensorSpec(tensor.shape if shaped else [None] * tensor.shape.rank, tensor.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """What builds the graph of a job, and whether its plan is long."""
+
+    build: Callable[..., Any]
+    is_long: bool = False
+
+    @staticmethod
+    def of(build: Callable[..., Any], looked_at: bool = False, is_long: bool = False) -> _Body:
+        """The body of a Python function."""
+        made = _looked_at(build) if looked_at else build
+        return _Body(tf.autograph.experimental.do_not_convert(made), is_long)
 
 
 def _looked_at(build: Callable[..., Any]) -> Callable[..., Any]:

@@ -25,6 +25,7 @@ from ..ir import (
     Const,
     Dim,
     Expr,
+    Index,
     Position,
     Reduce,
     Select,
@@ -34,6 +35,8 @@ from ..ir import (
 from .instances import is_instance
 
 Domains = Mapping[str, dom.Domain]
+# Under so many assumptions a term is looked at.
+MOST_CONTEXTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +124,14 @@ STEPS = frozenset(("floor", "ceil", "round", "sign", "relu"))
 class _Kin:
     """Inferences under the same domains, by what they assume, and what each term rests on.
 
-    A term's mask has a bit for each term that its bounds rest on, its own the highest.
+    A term's mask has a bit for each term that its bounds rest on, its own the highest; its leaves
+    are the tensors that it rests on.
     """
 
     members: dict[frozenset[tuple[Expr, Bounds]], Inference] = field(default_factory=dict)
     masks: dict[Expr, int] = field(default_factory=dict)
+    leaves: dict[Expr, frozenset[str]] = field(default_factory=dict)
+    contexts: dict[Expr, set[int]] = field(default_factory=dict)
 
 
 @dataclass
@@ -143,6 +149,7 @@ class Inference:
         self.bits = {t: 1 << self.mask(t).bit_length() - 1 for t in self.assumed}
         self.all_bits = sum(self.bits.values())
         self.narrower = {self.all_bits: self}
+        self.nearer: dict[tuple[frozenset[str], frozenset[Index]], Inference] = {}
 
     def of(self, term: Expr) -> Bounds:
         """Between which numbers a term lies."""
@@ -188,6 +195,44 @@ class Inference:
         if isinstance(term, Access) and term.tensor.name in self.domains:
             return (*term.parts, *_ends(self.domains[term.tensor.name]))
         return term.parts
+
+    def around(self, term: Expr) -> Inference:
+        """What is assumed of the tensors and open indices of a term: all that a rewrite may ask.
+
+        A term that stands under many assumptions is looked at under some of them, and then without,
+        so that branches within branches take no time for each way through them.
+        """
+        if not self.assumed:
+            return self
+        leaves = self.leaves(term)
+        key = (leaves, term.free)
+        if key not in self.nearer:
+            facts = {t: b for t, b in self.assumed.items()
+                     if t.free <= term.free and self.leaves(t) <= leaves}  # fmt: skip
+            self.nearer[key] = self.assuming(facts)
+        return self.nearer[key].counted(term)
+
+    def counted(self, term: Expr) -> Inference:
+        """This, unless a term is looked at under as many assumptions already: then nothing."""
+        contexts = self.kin.contexts.setdefault(term, set())
+        if not self.assumed or id(self) in contexts:
+            return self
+        if len(contexts) == MOST_CONTEXTS:
+            return self.assuming({})
+        contexts.add(id(self))
+        return self
+
+    def leaves(self, term: Expr) -> frozenset[str]:
+        """The names of the tensors that a term rests on."""
+        known, stack = self.kin.leaves, [term]
+        while term not in known:
+            top = stack[-1]
+            missing = [p for p in self.grounds(top) if p not in known]
+            stack += missing
+            if not missing:
+                own = {top.tensor.name} if isinstance(top, Access) else ()
+                known[top] = frozenset(own).union(*(known[p] for p in self.grounds(stack.pop())))
+        return known[term]
 
     def assuming(self, facts: Mapping[Expr, Bounds]) -> Inference:
         """The inference of its kin that assumes just this."""

@@ -177,6 +177,7 @@ def narrowed(
         plain = [r for r in guarded if r.slot.form == Affine(Dim(), {index: 1})]
         first = (plain or guarded)[0].slot
         now.span = now.whole = Range((first.start,), (first.stop,))
+    guarded = [r for r in guarded if not ranges_over(r, index, known, sure)]
     as_axis = sure | same_size(index, now.span)
     found = by_branches(index, guarded, known, as_axis, now)
     if as_axis != sure and found.span != now.span:

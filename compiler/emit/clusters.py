@@ -15,11 +15,18 @@ from .work import work
 # XLA compiles what has arrays of so many elements. Below, TensorFlow's kernels take less than a
 # millisecond, and to compile takes as long as hundreds of steps.
 LARGE = 1 << 14
+# XLA takes some ten milliseconds for a step: so many are worth it for large arrays alone.
+LONG_PLAN = 256
 # Lengths that are not known when a graph is built, batches mostly, are taken to be between these.
 SHORT, LONG = 1 << 5, 1 << 13
 
 Tensor = Any
 Build = Callable[[Mapping[str, Tensor]], Any]
+
+
+def is_long(plan: Plan) -> bool:
+    """Whether XLA takes seconds to compile a plan, whatever the size of its arrays."""
+    return sum(step.same is None for step in plan.steps) > LONG_PLAN
 
 
 def clustered(plan: Plan, build: Build) -> Build:

@@ -19,7 +19,7 @@ from .arrays import align
 from .blocks import in_xla
 from .clusters import clustered
 from .packing import packing
-from .schedule import schedule
+from .schedule import Plan, schedule
 from .to_tf import emit, emit_plan
 
 # TensorFlow's kernels take at most so many axes; nested windows can need more in the derivative.
@@ -221,9 +221,20 @@ def is_smooth(program: Program, name: str, value: Tensor) -> bool:
 # --- value and gradients in one graph -------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Builds a value with its derivatives by name, and the plan that it is built by."""
+
+    plan: Plan
+    build: Callable[[Mapping[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]
+
+    def __call__(self, tensors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.build(tensors)
+
+
 def value_and_gradients(
     program: Program, names: Sequence[str], numerics: Numerics = AS_WRITTEN, jit: bool = False
-) -> Callable[[Mapping[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]:
+) -> Beside:
     """A program with its derivatives by name, in one graph that shares their work.
 
     Of a value that has axes, the derivatives are those of its sum. With `jit`, XLA compiles the
@@ -236,7 +247,8 @@ def value_and_gradients(
     taped = {n: _taped(total(program), n, jit) for n in names if n not in derived}
 
     programs = [narrowed(numerics.arranged(program)), *derived.values()]
-    build = emit_plan(numerics.plan(*programs), jit)
+    plan = numerics.plan(*programs)
+    build = emit_plan(plan, jit)
 
     def run(tensors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         value, *slopes = build(tensors)
@@ -244,7 +256,7 @@ def value_and_gradients(
         made |= {n: run_taped(tensors) for n, run_taped in taped.items()}
         return value, {n: made[n] for n in names}
 
-    return run
+    return Beside(plan, run)
 
 
 def is_lost(values: Sequence[Tensor]) -> Tensor:

@@ -149,11 +149,13 @@ class _Stabiliser:
     domains: Domains
     done: dict[tuple[Expr, int], Expr] = field(default_factory=dict)
     fired: list[Fired] = field(default_factory=list)
+    trail: set[tuple[Expr, int]] = field(default_factory=set)
     depth: int = 0
 
     def visit(self, root: Expr, around: Inference) -> Expr:
         """The stable form of a term under what is known around it."""
-        stack = [(root, around)]
+        start = (root, around.around(root))
+        stack = [start]
         while stack:
             term, facts = stack[-1]
             key = (term, id(facts))
@@ -164,24 +166,26 @@ class _Stabiliser:
                     self.done[key] = self.whole(self.inside(term, facts), facts)
             else:
                 stack += missing
-        return self.done[root, id(around)]
+        return self.done[root, id(start[1])]
 
     def needs(self, term: Expr, facts: Inference) -> list[tuple[Expr, Inference]]:
-        """The parts of a term, each with what is known where it stands."""
+        """The parts of a term, each with what is known where it stands and may matter to it."""
         match term:
             case Access():
                 return []
             case Select(condition=c):
                 then, other = facts.under(c), facts.under(c, False)
-                return [(c, facts), (term.then, then), (term.other, other)]
+                near = [(c, facts), (term.then, then), (term.other, other)]
             case Reduce(filter=f) if f is not None:
-                return [(term.body, facts.under(f)), (f, facts)]
-        return [(p, facts) for p in term.parts]
+                near = [(term.body, facts.under(f)), (f, facts)]
+            case _:
+                near = [(p, facts) for p in term.parts]
+        return [(part, known.around(part)) for part, known in near]
 
     def inside(self, term: Expr, facts: Inference) -> Expr:
         """A term with its parts made stable."""
         parts = [self.done[t, id(f)] for t, f in self.needs(term, facts)]
-        if not parts or all(a is b for a, b in zip(term.parts, parts, strict=True)):
+        if list(term.parts) == parts or not parts:
             return gathered(term) if isinstance(term, Apply) and term.op in SUMS else term
         return gathered(with_parts(term, parts))
 
@@ -228,13 +232,16 @@ class _Stabiliser:
         return select(branch.condition, *ways)
 
     def again(self, rule: str, before: Expr, after: Expr, facts: Inference) -> Expr:
-        """What a rule gave, looked at again."""
-        if after == before:
+        """What a rule gave, looked at again; not if this is what it came from in the end."""
+        own, next_ = (before, id(facts)), (after, id(facts.around(after)))
+        if after == before or not self.trail.isdisjoint((own, next_)):
             return before
         self.fired.append(Fired(rule, before, after))
+        self.trail.add(own)
         self.depth += 1
         stable = self.visit(after, facts)
         self.depth -= 1
+        self.trail.remove(own)
         return stable
 
 

@@ -9,13 +9,14 @@ more terms than there were, it is what the sum stands for.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from hashlib import blake2b
 from itertools import combinations
 
 from ..fold import select
-from ..ir import Access, Apply, Const, Expr, Position, Select
+from ..ir import Access, Apply, Const, Expr, Position, Select, kept
 from ..passes.simplify import ZERO
 from .views import Terms, factors_of, gathered, product, terms_of, total
 
@@ -62,7 +63,7 @@ def _in_branch(number: Fraction, term: Expr, condition: Expr, holds: bool) -> tu
 class _Sums:
     """The sums and exponentials that are factors, each under one name however it is written."""
 
-    names: dict[Hashable, Expr] = field(default_factory=dict)
+    names: dict[bytes, tuple[int, Expr]] = field(default_factory=dict)
 
     def left(self, terms: Terms) -> Expr | None:
         """What is left of a sum, if terms of it cancel when some of the factors are opened."""
@@ -107,10 +108,10 @@ class _Sums:
 
     def factors(self, number: Fraction, term: Expr) -> Part:
         """A term as a number times powers of terms, sums by their names."""
-        scale, found = factors_of(term)
+        scale, found = _powers_of(term)
         number *= scale
         powers: dict[Expr, Fraction] = {}
-        for base, power in _roots_apart(found):
+        for base, power in found:
             sign, name = self.name(base) if power.denominator == 1 else (1, base)
             number *= sign ** int(power) if sign < 0 else 1
             powers[name] = powers.get(name, Fraction(0)) + power
@@ -118,19 +119,11 @@ class _Sums:
 
     def name(self, base: Expr) -> tuple[int, Expr]:
         """A factor by its name and sign: -1 if it is known by its negative."""
-        if isinstance(base, Apply) and base.op == "exp":
-            return 1, self.names.setdefault(("exp", self.key(base.args[0])), base)
-        if not _is_sum(base):
+        if not (_is_sum(base) or (isinstance(base, Apply) and base.op == "exp")):
             return 1, base
-        negative = self.key(base, -1)
-        if negative in self.names:
-            return -1, self.names[negative]
-        return 1, self.names.setdefault(self.key(base), base)
-
-    def key(self, term: Expr, sign: int = 1) -> Hashable:
-        """What two terms have in common that are equal but for the order of sums and products."""
-        parts = [self.factors(sign * n, t) for n, t in terms_of(term)]
-        return frozenset((n, frozenset(powers.items())) for n, powers in parts)
+        sign, key = _alike(base)
+        first, name = self.names.setdefault(key, (sign, base))
+        return sign * first, name
 
     def expanded(
         self, number: Fraction, powers: Powers, opened: frozenset[Expr]
@@ -147,6 +140,48 @@ class _Sums:
                 if len(found) > LARGEST:
                     return None
         return found
+
+
+@kept
+def _powers_of(term: Expr) -> tuple[Fraction, tuple[tuple[Expr, Fraction], ...]]:
+    """A term as a number times powers, roots of products apart."""
+    number, found = factors_of(term)
+    return number, tuple(_roots_apart(found))
+
+
+@kept
+def _alike(base: Expr) -> tuple[int, bytes]:
+    """The sign of a factor, and a key that it shares with its negative.
+
+    Factors have one key that are equal but for the order of sums and products in them.
+    """
+    if isinstance(base, Apply) and base.op == "exp":
+        return 1, _digest(["exp", *_sum_key(base.args[0], 1)])
+    if not _is_sum(base):
+        return 1, base.key
+    keys = {sign: _digest(_sum_key(base, sign)) for sign in (1, -1)}
+    sign = min(keys, key=lambda s: keys[s])
+    return sign, keys[sign]
+
+
+def _sum_key(term: Expr, sign: int) -> list[str]:
+    """What two sums have in common that are equal but for the order of sums and products."""
+    return sorted(_product_key(sign * n, t) for n, t in terms_of(term))
+
+
+def _product_key(number: Fraction, term: Expr) -> str:
+    scale, found = _powers_of(term)
+    number *= scale
+    powers: dict[bytes, Fraction] = {}
+    for base, power in found:
+        sign, key = _alike(base) if power.denominator == 1 else (1, base.key)
+        number *= sign ** int(power) if sign < 0 else 1
+        powers[key] = powers.get(key, Fraction(0)) + power
+    return f"{number} {sorted((key, str(p)) for key, p in powers.items() if p)}"
+
+
+def _digest(words: Iterable[str]) -> bytes:
+    return blake2b("\0".join(words).encode(), digest_size=16).digest()
 
 
 def _choices(parts: Iterable[Part]) -> Iterator[frozenset[Expr]]:
