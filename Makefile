@@ -50,6 +50,7 @@ bench: $(READY) ## measure import, check, compile, call, gradient, audit and tra
 	@$(BIN)/python bench/derive.py
 	@$(BIN)/python bench/audit.py
 	@$(BIN)/python bench/fit.py
+	@$(BIN)/python bench/batch.py --memory
 
 accuracy: $(READY) ## measure bits of error beside Keras's, and write docs/accuracy.md (half an hour)
 	@$(BIN)/python bench/accuracy.py --processes 2
