@@ -352,16 +352,18 @@ class Loss:
     ) -> AccuracyReport:  # fmt: skip
         """The bits of error of value and gradient, beside arbitrary precision.
 
-        They are measured at so many points of the declared domains, most of them any floats that a
-        domain holds, with XLA and without, in float32, float16, bfloat16 and float64, or in the
-        `dtypes` named. Points that do not fit into `seconds` for each are left out, and the report
+        They are measured at so many points of the declared domains, with XLA and without, in
+        float32, float16, bfloat16 and float64, or in the `dtypes` named. The points are ordinary
+        data, or if the loss has the precision "float64", most of them any floats that a domain
+        holds. Points that do not fit into `seconds` for each are left out, and the report
         says so. Errors above the bar raise nothing: see `ok` and str() of the report.
         """
         from lossc.compiler.accuracy.run import Plan
 
         from .accuracy import accuracy, formats_named
 
-        return accuracy(self._checked, Plan(points, seed, formats_named(dtypes), seconds))
+        plan = Plan(points, seed, formats_named(dtypes), seconds, precision=self.precision)
+        return accuracy(self._checked, plan)
 
     @property
     def keras(self) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lossc.dsl.diagnostics import Diagnostic, LosscError
 
-from .target import add_targets, named_losses
+from .target import add_precision, add_targets, named_losses
 from .terminal import (
     FINDINGS,
     GOOD,
@@ -41,6 +41,7 @@ def add(parser: ArgumentParser) -> None:
         metavar="S",
         help="the most for one loss, a dtype (60)",
     )
+    add_precision(parser)
     parser.add_argument("--details", action="store_true", help="the whole report of every loss")
 
 
@@ -75,7 +76,8 @@ def _measure(checked: Checked, args: Namespace) -> AccuracyReport:
     from lossc.accuracy import accuracy
     from lossc.compiler.accuracy.run import Plan
 
-    plan = Plan(args.points, args.seed, args.dtype or DTYPES, args.seconds)
+    formats = args.dtype or DTYPES
+    plan = Plan(args.points, args.seed, formats, args.seconds, precision=args.precision)
     report = accuracy(checked, plan, progress=show_progress)
     clear_progress()
     return report

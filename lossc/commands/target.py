@@ -52,6 +52,11 @@ def add_options(parser: ArgumentParser) -> None:
         "-O", type=int, choices=(0, 1), default=1, dest="level",
         help="-O0 computes the formula as written, without rewrites or float64",
     )  # fmt: skip
+    add_precision(parser)
+
+
+def add_precision(parser: ArgumentParser) -> None:
+    """Declare the choice of a precision."""
     parser.add_argument(
         "--precision", choices=PRECISIONS, default=AUTO,
         help="which steps are computed in float64: those that ordinary data need, none, or all "
