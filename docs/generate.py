@@ -147,11 +147,11 @@ def numerics() -> str:
         "step rounded to float32, and beside it with every input moved by an ulp. Where rounding "
         "costs many ulps and many times what the moved inputs do, the step is computed in float64, "
         "with all that it is made of: `lossc show FILE --stage plan` marks it and says how many "
-        'bits it would lose. `precision=` of `lossc.compile`, `lossc.load` and `.keras`, and '
+        "bits it would lose. `precision=` of `lossc.compile`, `lossc.load` and `.keras`, and "
         '`--precision` of the commands, choose: "auto" is this, "float32" has no float64 '
         'operation, "float64" promotes every step that may lose digits or leave the range of '
         "float32 on any data. A saved model keeps it.",
-        "5. **Range**. A call from Python whose result is not finite under \"auto\" is computed "
+        '5. **Range**. A call from Python whose result is not finite under "auto" is computed '
         'again under "float64" (of a gradient, the first 65,536 numbers are looked at). Inside a '
         'graph, as in Keras, it is not: choose `precision="float64"` where magnitudes beyond '
         "1e12 or exponents beyond 88 come together. What double precision loses too, products "
