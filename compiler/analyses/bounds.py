@@ -131,7 +131,7 @@ class _Kin:
     members: dict[frozenset[tuple[Expr, Bounds]], Inference] = field(default_factory=dict)
     masks: dict[Expr, int] = field(default_factory=dict)
     leaves: dict[Expr, frozenset[str]] = field(default_factory=dict)
-    contexts: dict[Expr, set[int]] = field(default_factory=dict)
+    contexts: dict[tuple[bool, Expr], set[int]] = field(default_factory=dict)
 
 
 @dataclass
@@ -176,7 +176,7 @@ class Inference:
         if within not in self.narrower:
             facts = {t: b for t, b in self.assumed.items() if within & self.bits[t]}
             self.narrower[within] = self.assuming(facts)
-        return self.narrower[within]
+        return self.narrower[within].counted(term, bounded=True)
 
     def mask(self, term: Expr) -> int:
         """The bits of the terms that a term's bounds rest on."""
@@ -212,10 +212,12 @@ class Inference:
             self.nearer[key] = self.assuming(facts)
         return self.nearer[key].counted(term)
 
-    def counted(self, term: Expr) -> Inference:
-        """This, unless a term is looked at under as many assumptions already: then nothing."""
-        contexts = self.kin.contexts.setdefault(term, set())
-        if not self.assumed or id(self) in contexts:
+    def counted(self, term: Expr, bounded: bool = False) -> Inference:
+        """This, unless a term is looked at, or bounded, under as many assumptions already."""
+        if not self.assumed:
+            return self
+        contexts = self.kin.contexts.setdefault((bounded, term), set())
+        if id(self) in contexts:
             return self
         if len(contexts) == MOST_CONTEXTS:
             return self.assuming({})

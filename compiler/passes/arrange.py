@@ -15,7 +15,7 @@ from itertools import zip_longest
 
 from ..analyses.scales import FAR, Scale, Scales
 from ..fold import apply, select
-from ..ir import REAL, Apply, Const, Expr, Select, postorder, with_parts
+from ..ir import REAL, Apply, Const, Expr, Select, kept, postorder, with_parts
 from ..rules.softmax import share_of
 from ..rules.views import Factors, factors_of, product, terms_of, total
 from .simplify import ONE, ZERO, over
@@ -139,6 +139,7 @@ def _nothing_of_much(term: Apply, whole: Expr, made: Sequence[Expr], scales: Sca
     return whole
 
 
+@kept
 def _is_nothing(term: Expr) -> Expr:
     """Whether a term is 0: of powers and products it is asked of what they are made of."""
     match term:

@@ -26,6 +26,8 @@ Part = tuple[Fraction, Powers]  # a number times powers of terms
 # Sums are multiplied out to so many terms at most.
 LARGEST = 40
 MOST_TERMS = 8
+# Longer sums are left as they are: all that they are made of in turn is looked at anyway.
+LONGEST = 16
 # Of so many factors every set is tried.
 FEW = 4
 MOST_POWER = 3
@@ -35,7 +37,7 @@ SUMS = ("add", "sub")
 def without_cancelling(term: Expr, _: object = None) -> Expr:
     """A sum without the terms that cancel each other; the term itself if there are none."""
     terms = terms_of(term)
-    if not 2 <= len(terms) <= LARGEST:
+    if not 2 <= len(terms) <= LONGEST:
         return term
     left = _Sums().left(terms) or _left_in_branches(terms)
     return term if left is None else left

@@ -20,6 +20,8 @@ COMMUTATIVE = frozenset(("max", "min", "hypot", "logaddexp"))
 UNITY = Fraction(1)
 # Of a sum of more terms, no two are looked at for common factors.
 MOST_TERMS = 6
+# Sums and products of more parts are no patterns; those that they are made of in turn may be.
+LONGEST = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,10 @@ def _alone(result: Expr) -> Expr:
 
 
 def _in_sum(pattern: Sum, term: Expr) -> Iterator[Hit]:
-    for found, scale, rest in _sums(pattern.terms, terms_of(term), None, Match({})):
+    terms = terms_of(term)
+    if len(terms) > LONGEST:
+        return
+    for found, scale, rest in _sums(pattern.terms, terms, None, Match({})):
 
         def around(result: Expr, scale: Fraction = scale, rest: Terms = rest) -> Expr:
             return total([*rest, (scale, result)])
@@ -76,6 +81,8 @@ def _in_sum(pattern: Sum, term: Expr) -> Iterator[Hit]:
 
 def _in_product(pattern: Product, term: Expr) -> Iterator[Hit]:
     number, factors = factors_of(term)
+    if len(factors) > LONGEST:
+        return
     for found, rest in _products(pattern.factors, factors, Match({})):
 
         def around(result: Expr, rest: Factors = rest) -> Expr:

@@ -32,6 +32,7 @@ from ..ir import (
     Position,
     Reduce,
     Select,
+    kept,
     range_of,
     reduce_like,
     substitute,
@@ -118,8 +119,8 @@ class Share:
         bound = frozenset(self.whole.indices)
         own = product(UNITY, [f for f in factors if f[0].free & bound])
         common = product(number, [f for f in factors if not f[0].free & bound])
-        kept = times(self.term, self.others(own))
-        most = plus(kept, minus(times(self.at(own), self.complement)))
+        own_share = times(self.term, self.others(own))
+        most = plus(own_share, minus(times(self.at(own), self.complement)))
         less = plus(times(self.term, self.over("sum", own)), minus(self.at(own)))
         return times(common, select(self.is_most, most, less))
 
@@ -200,11 +201,11 @@ def _less_sum(share: Share, weights: Terms, rest: Terms) -> Expr | None:
             if body is None:
                 continue
             outside = product(number * scale, [f for f in factors if f[0] != base])
-            kept = _without(rest, times(outside, share.at(body)))
-            if kept is not None:
+            others = _without(rest, times(outside, share.at(body)))
+            if others is not None:
                 more = times(share.term, total(weights[:k] + weights[k + 1 :]))
                 left = times(outside, _left(share, body))
-                return total((*kept, (UNITY, more), (UNITY, left)))
+                return total((*others, (UNITY, more), (UNITY, left)))
     return None
 
 
@@ -388,12 +389,17 @@ def _is_of_others(term: Expr) -> bool:
 
 def _complement(term: Expr, facts: Inference) -> Expr | None:
     """A softmax at a label less 1, by the sum of all others; None if it is no such term."""
-    if not (isinstance(term, Apply) and term.op == "expm1"):
-        return None
-    share = share_of(apply("exp", term.args))
+    share = _share_less_one(term)
     if share is None or not term.free <= share.whole.free or not share.is_in(facts):
         return None
     return minus(share.complement)
+
+
+@kept
+def _share_less_one(term: Expr) -> Share | None:
+    """The softmax that a term is less 1."""
+    is_less = isinstance(term, Apply) and term.op == "expm1"
+    return share_of(apply("exp", term.parts)) if is_less else None
 
 
 def entropy_of_logit(term: Expr, facts: Inference) -> Expr:

@@ -145,6 +145,7 @@ def gathered(term: Expr) -> Expr:
     return product(number, factors) if len(factors) + (number != 1) < _leaves(term) else term
 
 
+@kept
 def _addends(term: Expr) -> int:
     """The number of addends of a sum as written."""
     if isinstance(term, Apply) and term.op in ("add", "sub", "neg"):
@@ -152,6 +153,7 @@ def _addends(term: Expr) -> int:
     return 1
 
 
+@kept
 def _leaves(term: Expr) -> int:
     """The number of factors of a product as written."""
     if isinstance(term, Apply) and term.op in ("mul", "div"):
