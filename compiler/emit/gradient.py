@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.eager.record import stop_recording
 
-from ..ir import PACK, REAL, Program, Symbol
+from ..ir import PACK, REAL, Program, Symbol, postorder
 from ..passes.cotangent import copied_axes, summed, tensor_of, unit_derivative
 from ..passes.differentiate import SEED, differentiate, total
 from ..passes.tabulate import tabulated
@@ -272,15 +272,24 @@ def is_lost(values: Sequence[Tensor]) -> Tensor:
 def fitting(program: Program, derive: Derive, numerics: Numerics) -> Program | None:
     """A stable derivative of few enough axes, by tables if need be; None if that is too many."""
     derived = numerics.arranged(derive(program))
-    if width(derived) <= WIDEST:
+    if is_narrow(derived):
         return derived
     tables = numerics.arranged(tabulated(derive(tabulated(program))))
-    return tables if width(tables) <= WIDEST else None
+    return tables if is_narrow(tables) else None
 
 
 def narrowed(program: Program) -> Program:
     """A program, with tables if its arrays would have too many axes."""
-    return program if width(program) <= WIDEST else tabulated(program)
+    return program if is_narrow(program) else tabulated(program)
+
+
+def is_narrow(program: Program) -> bool:
+    """Whether no array in the plan of a program has too many axes.
+
+    An array has an axis for each open index of its term, and for few places besides.
+    """
+    axes = max(len(term.free) for term in postorder(program.value))
+    return axes <= WIDEST - 2 or width(program) <= WIDEST
 
 
 def width(program: Program) -> int:
