@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 import lossc
 from lossc.commands.hlo import optimized
@@ -15,6 +16,7 @@ from lossc.compiler.passes.differentiate import total
 from lossc.compiler.pipeline import Numerics
 from lossc.compiler.precision import AUTO, FLOAT32, FLOAT64, PRECISIONS, Precision
 from lossc.options import Options
+from tests.strategies import losses
 
 # Formulas that float32 computes as well as the data tell, the subtle ones last.
 NARROW = (
@@ -137,3 +139,11 @@ def test_another_precision_is_refused(wrong: object) -> None:
     with pytest.raises(lossc.LosscError) as caught:
         lossc.compile("mean((y - yhat)^2)", precision=wrong)  # type: ignore[arg-type]
     assert caught.value.code == "E0619"
+
+
+@given(losses())
+@settings(max_examples=40, deadline=None)
+def test_every_formula_has_a_plan_in_every_precision(text: str) -> None:
+    loss = lossc.compile(text)
+    counts = {precision: wide(plan_of(loss, precision)) for precision in PRECISIONS}
+    assert counts[FLOAT32] == 0
